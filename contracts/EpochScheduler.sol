@@ -1,0 +1,574 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
+import {IConsortiumRegistry} from "./interfaces/IConsortiumRegistry.sol";
+import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
+import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {EpochBitmap} from "./libraries/EpochBitmap.sol";
+import {JobRecord} from "./libraries/JobRecord.sol";
+import {RoundState} from "./libraries/RoundState.sol";
+
+/// @title EpochScheduler
+/// @notice See IEpochScheduler for what is guaranteed.
+/// @dev Slots are recycled, never cleared: what a slot holds from an earlier round is told by its round stamp or, for the
+/// bitmaps and the accumulator of a round, by a counter that is still zero (see RoundState).
+contract EpochScheduler is IEpochScheduler {
+    using SafeCast for uint256;
+    using EnumerableSet for EnumerableSet.UintSet;
+    using JobRecord for JobRecord.Record;
+    using RoundState for Round;
+
+    /// @dev What a node claimed last in a job.
+    struct Claim {
+        uint16 round;
+        uint8 attempt;
+        uint8 first;
+    }
+
+    uint256 private constant MAX_CID = 128;
+
+    IConsortiumRegistry public immutable REGISTRY;
+    IStakeVault public immutable VAULT;
+    /// @notice The only caller of `closeRound` and `failVote`.
+    address public immutable VOTE;
+
+    uint96 private _leaseBond;
+    uint96 private _voteBond;
+    uint64 private _jobCount;
+    EnumerableSet.UintSet private _openJobs;
+
+    mapping(uint256 jobId => JobRecord.Record) private _jobs;
+    mapping(uint256 jobId => Round) private _rounds;
+    mapping(uint256 jobId => mapping(uint256 first => Lease)) private _leases;
+    mapping(uint256 jobId => mapping(address node => Claim)) private _claims;
+    mapping(uint256 jobId => mapping(uint256 round => Outcome)) private _outcomes;
+
+    error SchedulerZeroAddress();
+
+    modifier onlyVote() {
+        if (msg.sender != VOTE) revert SchedulerNotVote(msg.sender);
+        _;
+    }
+
+    /// @param vote The vote contract, which may be deployed later at a predicted address.
+    constructor(IConsortiumRegistry registry, IStakeVault vault, address vote, uint96 leaseBond_, uint96 voteBond_) {
+        if (address(registry) == address(0) || address(vault) == address(0) || vote == address(0)) {
+            revert SchedulerZeroAddress();
+        }
+        REGISTRY = registry;
+        VAULT = vault;
+        VOTE = vote;
+        _setParameters(leaseBond_, voteBond_);
+    }
+
+    // Clients
+
+    /// @inheritdoc IEpochScheduler
+    function submitJob(
+        Terms calldata terms,
+        Content calldata spec,
+        Content calldata model
+    ) external returns (uint256 jobId) {
+        JobRecord.check(terms);
+        _checkContent(spec, "spec");
+        _checkContent(model, "model");
+        uint256 voters = REGISTRY.organisationCount();
+        uint256 budget = JobRecord.budget(terms, voters);
+
+        jobId = ++_jobCount;
+        JobRecord.Record storage record = _jobs[jobId];
+        record.open(terms, msg.sender, spec.digest, voters.toUint8(), _leaseBond, _voteBond);
+        // The set cannot hold a new id already.
+        _openJobs.add(jobId);
+        emit JobSubmitted(jobId, msg.sender, spec.digest, spec.cid, model.digest, model.cid, budget);
+
+        _openRound(jobId, record, _rounds[jobId], 1, model.digest);
+        if (budget != 0) VAULT.escrow(jobId, msg.sender, budget);
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function cancelJob(uint256 jobId) external {
+        JobRecord.Record storage record = _known(jobId);
+        if (msg.sender != record.client) revert SchedulerNotClient(msg.sender, record.client);
+        if (record.status != JobStatus.Open) revert SchedulerWrongPhase(jobId, Phase.Ended, Phase.Training);
+        if (record.cancelRequested) revert SchedulerCancelled(jobId);
+        record.cancelRequested = true;
+        emit JobCancelRequested(jobId);
+    }
+
+    // Trainers
+
+    /// @inheritdoc IEpochScheduler
+    function claim(uint256 jobId) external returns (uint8 first, uint16 count) {
+        JobRecord.Record storage record = _known(jobId);
+        Round storage round_ = _rounds[jobId];
+        _requirePhase(jobId, record, round_, Phase.Training);
+        (address account, uint32 capacity, bool mayTrain) = REGISTRY.trainer(msg.sender);
+        if (!mayTrain) revert SchedulerNotTrainer(msg.sender);
+        uint40 deadline = _leaseDeadline(record, round_);
+        uint16 number = round_.number;
+        uint8 attempt = round_.attempt;
+
+        Claim storage last = _claims[jobId][msg.sender];
+        uint64 claimed = round_.claimedCapacity;
+        uint256 taken = claimed == 0 ? 0 : round_.taken;
+        if (last.round != number || last.attempt != attempt) round_.claimedCapacity = claimed + capacity;
+        else _checkClaimAgain(jobId, record, round_, last.first);
+
+        (uint256 start, uint256 length) = EpochBitmap.lowestFreeRun(
+            taken,
+            record.epochsPerRound,
+            round_.quota(record.epochsPerRound, capacity)
+        );
+        if (length == 0) revert SchedulerNoEpochsLeft(jobId, number);
+        // Both fit: start < 256 and length <= 256.
+        first = uint8(start);
+        count = uint16(length);
+
+        round_.taken = taken | EpochBitmap.range(start, length);
+        (last.round, last.attempt, last.first) = (number, attempt, first);
+        Lease memory old = _leases[jobId][start];
+        _leases[jobId][start] = Lease({
+            node: msg.sender,
+            round: number,
+            attempt: attempt,
+            count: count,
+            deadline: deadline,
+            state: LeaseState.Live
+        });
+        emit EpochsLeased(jobId, number, msg.sender, attempt, first, count, deadline);
+
+        uint256 bond = record.leaseBond;
+        _payOut(jobId, record, first, old, bond);
+        if (bond != 0) VAULT.lock(account, bond);
+    }
+
+    /// @inheritdoc IEpochScheduler
+    /// @dev Reads nothing of the job: a live lease of the open attempt whose deadline has not passed implies that the job is
+    /// open and training, since no lease outlasts training and no range is delivered by two.
+    function submitUpdate(uint256 jobId, bytes32 digest, uint64 samples, string calldata cid) external {
+        if (digest == 0) revert SchedulerBadUpdate("digest");
+        if (samples == 0) revert SchedulerBadUpdate("samples");
+        if (bytes(cid).length == 0 || bytes(cid).length > MAX_CID) revert SchedulerBadUpdate("cid");
+
+        Round storage round_ = _rounds[jobId];
+        (uint16 number, uint8 attempt) = (round_.number, round_.attempt);
+        (uint8 first, uint16 count) = _deliver(jobId, number, attempt);
+
+        (uint16 deliveredEpochs, uint16 updates) = (round_.deliveredEpochs, round_.updates);
+        uint256 range = EpochBitmap.range(first, count);
+        bytes32 previous;
+        if (updates == 0) {
+            round_.delivered = range;
+            round_.updateSet = EpochBitmap.range(first, 1);
+        } else {
+            previous = round_.accumulator;
+            round_.delivered |= range;
+            round_.updateSet |= EpochBitmap.range(first, 1);
+        }
+        round_.accumulator = keccak256(abi.encode(previous, msg.sender, first, count, samples, digest));
+        unchecked {
+            // Ranges are disjoint: neither can exceed the 256 epochs of a round.
+            round_.deliveredEpochs = deliveredEpochs + count;
+            round_.updates = updates + 1;
+        }
+        emit UpdateSubmitted(jobId, number, msg.sender, first, count, samples, digest, cid);
+    }
+
+    // Anyone
+
+    /// @inheritdoc IEpochScheduler
+    function expire(uint256 jobId, uint8 first) external {
+        Round storage round_ = _rounds[jobId];
+        Lease storage lease_ = _leases[jobId][first];
+        Lease memory overdue = lease_;
+        if (
+            overdue.state != LeaseState.Live || overdue.round != round_.number || overdue.attempt != round_.attempt
+        ) revert SchedulerNoLease(overdue.node);
+        if (block.timestamp < overdue.deadline) revert SchedulerLeaseNotOverdue(first, overdue.deadline);
+
+        lease_.state = LeaseState.Missed;
+        round_.taken &= ~EpochBitmap.range(first, overdue.count);
+        _payOut(jobId, _jobs[jobId], first, overdue, _jobs[jobId].leaseBond);
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function reopen(uint256 jobId) external {
+        JobRecord.Record storage record = _known(jobId);
+        Round storage round_ = _rounds[jobId];
+        _requirePhase(jobId, record, round_, Phase.Stalled);
+        // An attempt that reached voting is the vote contract's to close, with what that costs its voters.
+        if (round_.mayVote(record)) revert SchedulerWrongPhase(jobId, Phase.Stalled, Phase.Training);
+        _failAttempt(jobId, record, round_, false);
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function settle(uint256 jobId, uint256 leases) external {
+        JobRecord.Record storage record = _known(jobId);
+        Round storage round_ = _rounds[jobId];
+        bool open = record.status == JobStatus.Open;
+        (uint16 number, uint8 attempt, uint256 bond) = (round_.number, round_.attempt, record.leaseBond);
+        for (; leases != 0; leases &= leases - 1) {
+            // Fits: the index of a bit.
+            uint8 first = uint8(EpochBitmap.lowest(leases));
+            Lease memory owing = _leases[jobId][first];
+            bool sameRound = open && owing.round == number;
+            if (owing.state == LeaseState.Delivered && !sameRound) {
+                _leases[jobId][first].state = LeaseState.Settled;
+            } else if (owing.state == LeaseState.Live && !(sameRound && owing.attempt == attempt)) {
+                _leases[jobId][first].state = LeaseState.Missed;
+            } else {
+                continue;
+            }
+            _payOut(jobId, record, first, owing, bond);
+        }
+    }
+
+    // The vote contract
+
+    /// @inheritdoc IEpochScheduler
+    function closeRound(
+        uint256 jobId,
+        bytes32 modelDigest,
+        uint256 accepted,
+        uint256 invalid,
+        uint32 score,
+        uint256 matching
+    ) external onlyVote returns (uint256 votePayment) {
+        JobRecord.Record storage record = _jobs[jobId];
+        Round storage round_ = _rounds[jobId];
+        uint256 owed;
+        {
+            uint256 updateSet = round_.updateStarts();
+            if (modelDigest == 0 || (accepted | invalid) & ~updateSet != 0 || accepted & invalid != 0) {
+                revert SchedulerBadResult(accepted, invalid, updateSet);
+            }
+            uint256 paidEpochs = EpochBitmap.popcount(EpochBitmap.flood(accepted, round_.deliveredSet(), updateSet));
+            votePayment = Math.min(record.votePrice, (uint256(record.voters) * record.votePrice) / matching);
+            owed = paidEpochs * record.epochPrice + matching * votePayment;
+            _recordOutcome(jobId, round_, modelDigest, updateSet & ~accepted, invalid, score);
+        }
+        uint16 number = round_.number;
+        emit RoundClosed(jobId, number, round_.attempt, modelDigest, accepted, invalid, score, votePayment);
+
+        if (owed != 0) VAULT.owe(jobId, owed);
+        if (number == record.rounds) _endJob(jobId, record, JobStatus.Completed);
+        else if (record.cancelRequested) _endJob(jobId, record, JobStatus.Cancelled);
+        else _openRound(jobId, record, round_, number + 1, modelDigest);
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function failVote(uint256 jobId) external onlyVote {
+        JobRecord.Record storage record = _jobs[jobId];
+        Round storage round_ = _rounds[jobId];
+        if (!round_.mayVote(record)) {
+            revert SchedulerWrongPhase(jobId, round_.phase(record), Phase.Voting);
+        }
+        _failAttempt(jobId, record, round_, true);
+    }
+
+    // Governance
+
+    /// @inheritdoc IEpochScheduler
+    function setParameters(uint96 leaseBond_, uint96 voteBond_) external {
+        if (msg.sender != REGISTRY.governance()) revert SchedulerNotGovernance(msg.sender);
+        _setParameters(leaseBond_, voteBond_);
+    }
+
+    // Views
+
+    /// @inheritdoc IEpochScheduler
+    function ballotBox(
+        uint256 jobId
+    )
+        external
+        view
+        returns (
+            Phase phase_,
+            uint16 round_,
+            uint8 attempt,
+            uint40 openedAt,
+            uint40 voteDeadline,
+            uint40 revealDeadline,
+            uint64 eligible,
+            uint8 quorum,
+            uint32 grace,
+            uint96 voteBond_
+        )
+    {
+        JobRecord.Record storage record = _jobs[jobId];
+        Round storage current = _rounds[jobId];
+        phase_ = current.phase(record);
+        (round_, attempt, openedAt) = (current.number, current.attempt, current.openedAt);
+        (voteDeadline, revealDeadline) = (current.voteDeadline, current.revealDeadline);
+        (eligible, quorum) = (current.eligible, current.quorum);
+        (grace, voteBond_) = (record.grace, record.voteBond);
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function phase(uint256 jobId) external view returns (Phase) {
+        return _rounds[jobId].phase(_jobs[jobId]);
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function quota(uint256 jobId, uint32 capacity) external view returns (uint256) {
+        return _rounds[jobId].quota(_known(jobId).epochsPerRound, capacity);
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function jobCount() external view returns (uint256) {
+        return _jobCount;
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function openJobs() external view returns (uint256[] memory) {
+        return _openJobs.values();
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function job(uint256 jobId) external view returns (Job memory) {
+        return _jobs[jobId].toJob();
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function round(uint256 jobId) external view returns (Round memory current) {
+        Round storage stored = _rounds[jobId];
+        current = stored;
+        current.taken = stored.takenSet();
+        current.delivered = stored.deliveredSet();
+        current.updateSet = stored.updateStarts();
+        current.accumulator = stored.accumulated();
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function lease(uint256 jobId, uint8 first) external view returns (Lease memory) {
+        return _leases[jobId][first];
+    }
+
+    /// @inheritdoc IEpochScheduler
+    /// @dev Where the slot of a missed lease has gone to another node, its state `Missed` is all that is left of it.
+    function leaseOf(
+        uint256 jobId,
+        address node
+    ) external view returns (bool held, uint8 first, Lease memory lease_) {
+        Round storage round_ = _rounds[jobId];
+        Claim storage last = _claims[jobId][node];
+        (uint16 number, uint8 attempt) = (round_.number, round_.attempt);
+        if (_jobs[jobId].status != JobStatus.Open || last.round != number || last.attempt != attempt) {
+            return (false, 0, lease_);
+        }
+        first = last.first;
+        lease_ = _leases[jobId][first];
+        if (lease_.node != node) {
+            lease_ = Lease({
+                node: node,
+                round: number,
+                attempt: attempt,
+                count: 0,
+                deadline: 0,
+                state: LeaseState.Missed
+            });
+        }
+        return (true, first, lease_);
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function outcome(uint256 jobId, uint16 round_) external view returns (Outcome memory) {
+        return _outcomes[jobId][round_];
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function leaseBond() external view returns (uint96) {
+        return _leaseBond;
+    }
+
+    /// @inheritdoc IEpochScheduler
+    function voteBond() external view returns (uint96) {
+        return _voteBond;
+    }
+
+    // Internal: rounds
+
+    function _openRound(
+        uint256 jobId,
+        JobRecord.Record storage record,
+        Round storage round_,
+        uint16 number,
+        bytes32 modelDigest
+    ) private {
+        uint256 capacity = round_.claimedCapacity;
+        if (capacity == 0) capacity = REGISTRY.trainingCapacity();
+        // At least 1, so that it can be divided by where no trainer is registered yet.
+        round_.quotaCapacity = Math.max(capacity, 1).toUint64();
+        round_.claimedCapacity = 0;
+        round_.number = number;
+        round_.deliveredEpochs = 0;
+        round_.updates = 0;
+        round_.modelDigest = modelDigest;
+        _openAttempt(jobId, record, round_, 1, false);
+    }
+
+    /// @dev An attempt that repeats only the vote has its training deadline at its opening. Where too few may vote it gets the
+    /// deadlines of any attempt instead: attempts must not be used up faster than validators can come back.
+    function _openAttempt(
+        uint256 jobId,
+        JobRecord.Record storage record,
+        Round storage round_,
+        uint8 attempt,
+        bool voteOnly
+    ) private {
+        uint64 eligible = REGISTRY.votingSeats();
+        uint256 seats = EpochBitmap.popcount(eligible);
+        uint40 now_ = block.timestamp.toUint40();
+        uint40 trainingDeadline = voteOnly && seats >= record.minValidators ? now_ : now_ + record.trainingWindow;
+        uint40 voteDeadline = trainingDeadline + record.voteWindow;
+        uint40 revealDeadline = voteDeadline + record.revealWindow;
+        // Fits: at most 43 of 64 seats.
+        uint8 quorum = uint8((2 * seats) / 3 + 1);
+
+        round_.attempt = attempt;
+        round_.openedAt = now_;
+        round_.trainingDeadline = trainingDeadline;
+        round_.voteDeadline = voteDeadline;
+        round_.revealDeadline = revealDeadline;
+        round_.eligible = eligible;
+        round_.quorum = quorum;
+        emit RoundOpened(
+            jobId,
+            round_.number,
+            attempt,
+            trainingDeadline,
+            voteDeadline,
+            revealDeadline,
+            eligible,
+            quorum,
+            round_.modelDigest
+        );
+    }
+
+    function _failAttempt(uint256 jobId, JobRecord.Record storage record, Round storage round_, bool voting) private {
+        (uint16 number, uint8 attempt) = (round_.number, round_.attempt);
+        emit AttemptFailed(jobId, number, attempt, voting);
+        if (record.cancelRequested || attempt == record.maxAttempts) {
+            _recordOutcome(jobId, round_, 0, round_.updateStarts(), 0, 0);
+            _endJob(jobId, record, record.cancelRequested ? JobStatus.Cancelled : JobStatus.Failed);
+            return;
+        }
+        // Live leases of the failed attempt are missed: their ranges return here, their bonds are taken at settlement.
+        if (round_.claimedCapacity != 0) round_.taken = round_.deliveredSet();
+        _openAttempt(jobId, record, round_, attempt + 1, voting);
+    }
+
+    /// @param unpaid For a failed round all updates, so that settlement needs to look at nothing else.
+    function _recordOutcome(
+        uint256 jobId,
+        Round storage round_,
+        bytes32 modelDigest,
+        uint256 unpaid,
+        uint256 invalid,
+        uint32 score
+    ) private {
+        _outcomes[jobId][round_.number] = Outcome({
+            modelDigest: modelDigest,
+            unpaid: unpaid,
+            invalid: invalid,
+            closedAt: block.timestamp.toUint40(),
+            score: score,
+            attempt: round_.attempt
+        });
+    }
+
+    function _endJob(uint256 jobId, JobRecord.Record storage record, JobStatus status) private {
+        record.status = status;
+        // The set holds every open job.
+        _openJobs.remove(jobId);
+        uint256 refund = VAULT.refund(jobId, record.client);
+        emit JobEnded(jobId, status, refund);
+    }
+
+    // Internal: leases
+
+    /// @dev Marks the caller's live lease of the open attempt as delivered.
+    function _deliver(uint256 jobId, uint16 number, uint8 attempt) private returns (uint8 first, uint16 count) {
+        Claim storage last = _claims[jobId][msg.sender];
+        first = last.first;
+        Lease storage lease_ = _leases[jobId][first];
+        if (number == 0 || last.round != number || last.attempt != attempt || lease_.node != msg.sender) {
+            revert SchedulerNoLease(msg.sender);
+        }
+        if (lease_.state == LeaseState.Delivered) revert SchedulerAlreadyDelivered(msg.sender, first);
+        if (block.timestamp >= lease_.deadline) revert SchedulerTooLate(block.timestamp, lease_.deadline);
+        lease_.state = LeaseState.Delivered;
+        count = lease_.count;
+    }
+
+    /// @dev Settles what a lease owes and is owed; the caller has made sure that it is over, and has stored its new state.
+    function _payOut(uint256 jobId, JobRecord.Record storage record, uint8 first, Lease memory owing, uint256 bond) private {
+        if (owing.state == LeaseState.Live) {
+            emit LeaseMissed(jobId, owing.round, owing.node, first, owing.count, bond);
+            if (bond != 0) VAULT.slash(REGISTRY.accountOf(owing.node), bond);
+        } else if (owing.state == LeaseState.Delivered) {
+            Outcome storage result = _outcomes[jobId][owing.round];
+            uint256 bit = 1 << first;
+            address account = REGISTRY.accountOf(owing.node);
+            if (result.invalid & bit != 0) {
+                emit LeaseSettled(jobId, owing.round, owing.node, first, 0, bond);
+                if (bond != 0) VAULT.slash(account, bond);
+            } else {
+                uint256 reward = result.unpaid & bit != 0 ? 0 : uint256(owing.count) * record.epochPrice;
+                emit LeaseSettled(jobId, owing.round, owing.node, first, reward, 0);
+                VAULT.release(jobId, account, bond, reward);
+            }
+        }
+    }
+
+    /// @dev For a node that has claimed in this attempt already.
+    function _checkClaimAgain(uint256 jobId, JobRecord.Record storage record, Round storage round_, uint8 first) private view {
+        Lease storage lease_ = _leases[jobId][first];
+        LeaseState state = lease_.node == msg.sender ? lease_.state : LeaseState.Missed;
+        if (state == LeaseState.Live) revert SchedulerLeaseHeld(msg.sender, first);
+        if (state != LeaseState.Delivered) revert SchedulerBarred(msg.sender, round_.number);
+        uint256 again = uint256(round_.openedAt) + record.claimWindow;
+        if (block.timestamp < again) revert SchedulerAlreadyClaimed(msg.sender, round_.number, again);
+    }
+
+    function _leaseDeadline(JobRecord.Record storage record, Round storage round_) private view returns (uint40) {
+        uint256 trainingDeadline = round_.trainingDeadline;
+        if (block.timestamp + record.minLeaseTime > trainingDeadline) {
+            revert SchedulerTooLate(block.timestamp, trainingDeadline - record.minLeaseTime);
+        }
+        return Math.min(block.timestamp + record.leaseTime, trainingDeadline).toUint40();
+    }
+
+    // Internal: checks
+
+    function _requirePhase(
+        uint256 jobId,
+        JobRecord.Record storage record,
+        Round storage round_,
+        Phase expected
+    ) private view {
+        Phase actual = round_.phase(record);
+        if (actual != expected) revert SchedulerWrongPhase(jobId, actual, expected);
+    }
+
+    function _known(uint256 jobId) private view returns (JobRecord.Record storage record) {
+        record = _jobs[jobId];
+        if (record.status == JobStatus.None) revert SchedulerUnknownJob(jobId);
+    }
+
+    function _setParameters(uint96 leaseBond_, uint96 voteBond_) private {
+        _leaseBond = leaseBond_;
+        _voteBond = voteBond_;
+        emit ParametersSet(leaseBond_, voteBond_);
+    }
+
+    function _checkContent(Content calldata content, string memory what) private pure {
+        if (content.digest == 0) revert SchedulerBadContent(string.concat(what, ".digest"));
+        uint256 length = bytes(content.cid).length;
+        if (length == 0 || length > MAX_CID) revert SchedulerBadContent(string.concat(what, ".cid"));
+    }
+}

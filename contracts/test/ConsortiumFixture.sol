@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IAgentLens} from "../interfaces/IAgentLens.sol";
+import {IAggregationVote} from "../interfaces/IAggregationVote.sol";
+import {IConsortiumRegistry} from "../interfaces/IConsortiumRegistry.sol";
+import {IEpochScheduler} from "../interfaces/IEpochScheduler.sol";
+import {IStakeVault} from "../interfaces/IStakeVault.sol";
+import {ConsortiumToken} from "../ConsortiumToken.sol";
+import {vm} from "./Vm.sol";
+
+/// @title A consortium to test with: deployed, its organisations admitted and bonded, with steps of a round by name.
+/// @dev Deploys the compiled artifacts themselves, so that tests run the bytecode that is shipped and compile fast. Time is
+/// read by cheatcode: the compiler takes `block.timestamp` for constant within a call.
+abstract contract ConsortiumFixture {
+    struct Party {
+        address account;
+        address node;
+        uint256 nodeKey;
+    }
+
+    struct Result {
+        bytes32 digest;
+        uint256 accepted;
+        uint256 invalid;
+    }
+
+    uint8 internal constant TRAINER = 1;
+    uint8 internal constant VALIDATOR = 2;
+    uint8 internal constant BOTH = 3;
+
+    uint96 internal constant LEASE_BOND = 50;
+    uint96 internal constant VOTE_BOND = 20;
+    uint96 internal constant MINIMUM_STAKE = 500;
+    uint96 internal constant STAKE = 1000;
+    uint40 internal constant UNBONDING = 1 days;
+    uint96 internal constant EPOCH_PRICE = 10;
+    uint96 internal constant VOTE_PRICE = 7;
+    uint16 internal constant EPOCHS = 8;
+    uint32 internal constant CLAIM_WINDOW = 60;
+    uint32 internal constant LEASE_TIME = 100;
+    uint32 internal constant MIN_LEASE_TIME = 10;
+    uint32 internal constant TRAINING = 300;
+    uint32 internal constant VOTING = 200;
+    uint32 internal constant REVEAL = 100;
+    uint32 internal constant GRACE = 30;
+    uint256 internal constant START = 1_700_000_000;
+    string internal constant CID = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi";
+
+    address internal client = address(0xC11E47);
+    address internal treasury = address(0x7EA5);
+    address internal stranger = address(0x5712);
+
+    ConsortiumToken internal token;
+    IConsortiumRegistry internal registry;
+    IStakeVault internal vault;
+    IEpochScheduler internal scheduler;
+    IAggregationVote internal vote;
+    IAgentLens internal lens;
+    Party[] internal parties;
+
+    // Deployment
+
+    function _deploy() internal {
+        _deploy(address(0));
+    }
+
+    /// @param tokenToUse The token that the vault holds; the consortium's own when it is zero.
+    function _deploy(address tokenToUse) internal {
+        vm.warp(START);
+        uint256 nonce = vm.getNonce(address(this));
+        address vault_ = vm.computeCreateAddress(address(this), nonce + 2);
+        address scheduler_ = vm.computeCreateAddress(address(this), nonce + 3);
+        address vote_ = vm.computeCreateAddress(address(this), nonce + 4);
+        registry = IConsortiumRegistry(_create("ConsortiumRegistry", abi.encode(address(this), vault_)));
+        token = ConsortiumToken(_create("ConsortiumToken", abi.encode(registry)));
+        if (tokenToUse == address(0)) tokenToUse = address(token);
+        else token = ConsortiumToken(tokenToUse);
+        vault = IStakeVault(
+            _create(
+                "StakeVault",
+                abi.encode(tokenToUse, registry, scheduler_, vote_, treasury, MINIMUM_STAKE, UNBONDING)
+            )
+        );
+        scheduler = IEpochScheduler(
+            _create("EpochScheduler", abi.encode(registry, vault, vote_, LEASE_BOND, VOTE_BOND))
+        );
+        vote = IAggregationVote(_create("AggregationVote", abi.encode(registry, vault, scheduler)));
+        lens = IAgentLens(_create("AgentLens", abi.encode(registry, vault, scheduler, vote)));
+        vm.assertEq(address(vault), vault_);
+        vm.assertEq(address(scheduler), scheduler_);
+        vm.assertEq(address(vote), vote_);
+    }
+
+    function _create(string memory name, bytes memory arguments) internal returns (address created) {
+        bytes memory code = bytes.concat(
+            vm.getCode(string.concat("contracts/", name, ".sol:", name)),
+            arguments
+        );
+        assembly ("memory-safe") {
+            created := create(0, add(code, 32), mload(code))
+        }
+        vm.assertTrue(created != address(0), name);
+    }
+
+    /// @dev Four organisations, each with one node that trains and validates; capacities 4, 2, 1 and 1 of 8.
+    function _consortium() internal {
+        _deploy();
+        _join(4);
+        _join(2);
+        _join(1);
+        _join(1);
+    }
+
+    /// @dev Admits an organisation with one bonded node that trains and validates.
+    function _join(uint32 capacity) internal returns (uint256 index) {
+        index = parties.length;
+        uint256 nodeKey = 0xBEEF00 + index;
+        address account = address(uint160(0xACC000 + index));
+        Party memory party = Party({account: account, node: vm.addr(nodeKey), nodeKey: nodeKey});
+        parties.push(party);
+        registry.admit(account, "organisation");
+        _stake(account, STAKE);
+        _register(account, nodeKey, BOTH, capacity);
+    }
+
+    function _stake(address account, uint256 amount) internal {
+        token.mint(account, amount);
+        vm.startPrank(account);
+        token.approve(address(vault), amount);
+        vault.stake(account, amount);
+        vm.stopPrank();
+    }
+
+    function _register(address account, uint256 nodeKey, uint8 roles, uint32 capacity) internal {
+        bytes memory consent = _consent(nodeKey, account);
+        vm.prank(account);
+        registry.registerNode(vm.addr(nodeKey), roles, capacity, "", consent);
+    }
+
+    function _consent(uint256 nodeKey, address account) internal view returns (bytes memory) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("Milon"),
+                keccak256("1"),
+                block.chainid,
+                registry
+            )
+        );
+        bytes32 message = keccak256(
+            abi.encode(keccak256("NodeConsent(address node,address account)"), vm.addr(nodeKey), account)
+        );
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(nodeKey, keccak256(abi.encodePacked("\x19\x01", domain, message)));
+        return abi.encodePacked(r, s, v);
+    }
+
+    // Jobs
+
+    function _terms() internal pure returns (IEpochScheduler.Terms memory) {
+        return
+            IEpochScheduler.Terms({
+                rounds: 3,
+                epochsPerRound: EPOCHS,
+                minUpdates: 2,
+                minValidators: 3,
+                maxAttempts: 3,
+                claimWindow: CLAIM_WINDOW,
+                leaseTime: LEASE_TIME,
+                minLeaseTime: MIN_LEASE_TIME,
+                trainingWindow: TRAINING,
+                voteWindow: VOTING,
+                revealWindow: REVEAL,
+                grace: GRACE,
+                epochPrice: EPOCH_PRICE,
+                votePrice: VOTE_PRICE,
+                maxUpdateBytes: 1_000_000,
+                ruleset: "milon/1"
+            });
+    }
+
+    function _content(bytes32 digest) internal pure returns (IEpochScheduler.Content memory) {
+        return IEpochScheduler.Content({digest: digest, cid: CID});
+    }
+
+    function _submitJob() internal returns (uint256) {
+        return _submitJob(_terms());
+    }
+
+    function _submitJob(IEpochScheduler.Terms memory terms) internal returns (uint256 jobId) {
+        uint256 budget = _budget(terms);
+        token.mint(client, budget);
+        vm.startPrank(client);
+        token.approve(address(vault), budget);
+        jobId = scheduler.submitJob(terms, _content("spec"), _content("model 0"));
+        vm.stopPrank();
+    }
+
+    function _budget(IEpochScheduler.Terms memory terms) internal view returns (uint256) {
+        return
+            uint256(terms.rounds) *
+            (uint256(terms.epochsPerRound) * terms.epochPrice + registry.organisationCount() * terms.votePrice);
+    }
+
+    // Steps of a round
+
+    function _claim(uint256 jobId, uint256 party) internal returns (uint8 first, uint16 count) {
+        vm.prank(parties[party].node);
+        return scheduler.claim(jobId);
+    }
+
+    function _deliver(uint256 jobId, uint256 party) internal {
+        vm.prank(parties[party].node);
+        scheduler.submitUpdate(jobId, keccak256(abi.encode("update", jobId, party)), 100, CID);
+    }
+
+    /// @dev All claim and deliver; with the capacities of `_consortium` that is the whole round.
+    function _train(uint256 jobId) internal {
+        for (uint256 i = 0; i < parties.length; ++i) _claim(jobId, i);
+        for (uint256 i = 0; i < parties.length; ++i) _deliver(jobId, i);
+    }
+
+    /// @dev The result by which all updates are accepted.
+    function _result(uint256 jobId) internal view returns (Result memory) {
+        IEpochScheduler.Round memory round = scheduler.round(jobId);
+        return Result({digest: keccak256(abi.encode("model", round.number)), accepted: round.updateSet, invalid: 0});
+    }
+
+    function _candidate(uint256 jobId, Result memory result) internal view returns (bytes16) {
+        IEpochScheduler.Round memory round = scheduler.round(jobId);
+        return vote.candidateOf(jobId, round.number, round.attempt, _hash(result));
+    }
+
+    function _hash(Result memory result) internal view returns (bytes32) {
+        return vote.hashResult(result.digest, result.accepted, result.invalid);
+    }
+
+    function _vote(uint256 jobId, uint256 party, Result memory result) internal {
+        _vote(jobId, party, result, 900_000);
+    }
+
+    function _vote(uint256 jobId, uint256 party, Result memory result, uint32 score) internal {
+        IEpochScheduler.Round memory round = scheduler.round(jobId);
+        bytes16 seal = vote.sealOf(jobId, round.number, round.attempt, _hash(result), parties[party].account);
+        _cast(jobId, party, _candidate(jobId, result), seal, score);
+    }
+
+    /// @dev What who copies a candidate from the chain can do at best: the seal is another's.
+    function _copy(uint256 jobId, uint256 party, bytes16 candidate) internal {
+        _cast(jobId, party, candidate, bytes16(keccak256("another's seal")), 900_000);
+    }
+
+    function _cast(uint256 jobId, uint256 party, bytes16 candidate, bytes16 seal, uint32 score) internal {
+        IEpochScheduler.Round memory round = scheduler.round(jobId);
+        vm.prank(parties[party].node);
+        vote.castVote(jobId, round.number, round.attempt, candidate, seal, score);
+    }
+
+    /// @dev A right vote that is expected to be refused.
+    function _refuseVote(uint256 jobId, uint256 party, Result memory result, bytes memory error_) internal {
+        IEpochScheduler.Round memory round = scheduler.round(jobId);
+        bytes16 candidate = _candidate(jobId, result);
+        bytes16 seal = vote.sealOf(jobId, round.number, round.attempt, _hash(result), parties[party].account);
+        address node = parties[party].node;
+        vm.expectRevert(error_);
+        vm.prank(node);
+        vote.castVote(jobId, round.number, round.attempt, candidate, seal, 0);
+    }
+
+    function _finalize(uint256 jobId, Result memory result) internal returns (bool) {
+        return vote.finalize(jobId, result.digest, result.accepted, result.invalid, CID);
+    }
+
+    /// @dev A whole round in which all agree.
+    function _round(uint256 jobId) internal {
+        _train(jobId);
+        Result memory result = _result(jobId);
+        for (uint256 i = 0; i < parties.length; ++i) _vote(jobId, i, result);
+        vm.assertTrue(_finalize(jobId, result), "not final");
+    }
+
+    function _settleAll(uint256 jobId) internal {
+        scheduler.settle(jobId, type(uint256).max);
+        vote.settle(jobId, type(uint64).max);
+    }
+
+    // Time and money
+
+    function _now() internal view returns (uint256) {
+        return vm.getBlockTimestamp();
+    }
+
+    function _skip(uint256 time) internal {
+        vm.warp(_now() + time);
+    }
+
+    function _stakeOf(uint256 party) internal view returns (IStakeVault.Account memory) {
+        return vault.account(parties[party].account);
+    }
+
+    function _credit(uint256 party) internal view returns (uint256) {
+        return _stakeOf(party).credit;
+    }
+
+    function _assertPhase(uint256 jobId, IEpochScheduler.Phase expected) internal view {
+        vm.assertEq(uint256(scheduler.phase(jobId)), uint256(expected), "phase");
+    }
+
+    function _assertStatus(uint256 jobId, IEpochScheduler.JobStatus expected) internal view {
+        vm.assertEq(uint256(scheduler.job(jobId).status), uint256(expected), "status");
+    }
+
+    function _assertLease(uint256 jobId, uint8 first, IEpochScheduler.LeaseState expected) internal view {
+        vm.assertEq(uint256(scheduler.lease(jobId, first).state), uint256(expected), "lease state");
+    }
+
+    function _assertSolvent() internal view {
+        vm.assertTrue(IERC20(vault.token()).balanceOf(address(vault)) >= vault.liabilities(), "insolvent");
+    }
+}
