@@ -1,0 +1,203 @@
+"""The jobs that an agent knows: their history, their content, and whether it takes part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from chain.contracts.seals import hash_result
+from chain.contracts.structs import to_event
+from chain.contracts.types import AgentView, BallotState, JobView, LeaseState
+from chain.consortium import Consortium
+from node.agent.validator import RoundInputs, RoundResult
+from node.config import NodeConfig
+from node.content import JobContent, Limits
+from node.data.dataset import Dataset
+from node.data.private import PrivateData, load_private
+from node.errors import ContentError, ContentMissing, DataError, TrainingError
+from node.joblog import JobHistory, JobLog
+from node.spec import RULESET
+from node.storage.cache import ContentCache
+from node.storage.ipfs import IpfsClient
+from node.training.models import skeleton
+
+_CACHE_BYTES = 8 << 30
+
+
+class JobDesk:
+    """Everything about jobs that can be rebuilt from the chain and from IPFS."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        consortium: Consortium,
+        ipfs: IpfsClient,
+        work_dir: Path,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._config = config
+        self._chain = consortium
+        self._ipfs = ipfs
+        self._log = log
+        self._cache = ContentCache(config.node.data_dir / "cache", _CACHE_BYTES)
+        self._work_dir = work_dir
+        self._events = consortium.events()
+        self._history = JobLog()
+        self._contents: dict[int, JobContent] = {}
+        self._refusals: dict[int, str] = {}
+        self._accepted: set[int] = set()
+        self._private: dict[int, PrivateData] = {}
+        self._views: dict[int, JobView] = {}
+        self._ended: set[int] = set()
+        self._settled: set[int] = set()
+        self._fingerprint: object = None
+        self._block = -1
+
+    def went_back(self, block: int) -> bool:
+        """Whether the chain has become shorter than it was: a reset, or a long reorganisation."""
+        before, self._block = self._block, block
+        return block < before
+
+    def refresh(self, view: AgentView) -> None:
+        """Take in the view, and the events up to its block when it shows that something happened."""
+        fingerprint = tuple(
+            (
+                j.job_id,
+                j.phase,
+                j.round.number,
+                j.round.attempt,
+                j.round.taken,
+                j.round.updates,
+                j.attempt.voted,
+            )
+            for j in view.jobs
+        )
+        if fingerprint != self._fingerprint:
+            batch = self._events.read(view.block_number)
+            if batch.undone_from is not None:
+                self._history.undo_from(batch.undone_from)
+            self._history.add(typed for event in batch.events if (typed := to_event(event)) is not None)
+            self._fingerprint = fingerprint
+        views = {job.job_id: job for job in view.jobs}
+        self._ended |= (set(self._views) | self._history.ended()) - set(views)
+        self._views = views
+
+    def history(self, job_id: int) -> JobHistory:
+        """What the events say of a job."""
+        return self._history.job(job_id)
+
+    def content(self, job_id: int) -> JobContent:
+        """The job's content, fetched when asked for."""
+        if job_id not in self._contents:
+            self._contents[job_id] = JobContent(
+                self._views[job_id].job,
+                self._history.job(job_id),
+                self._ipfs,
+                self._cache,
+                self._work_dir,
+                Limits(timeout=self._config.ipfs.timeout),
+            )
+        return self._contents[job_id]
+
+    def takes_part(self, job_id: int) -> bool:
+        """Whether this node works for a job: it was not told otherwise, and it can.
+
+        Raises:
+            ContentMissing, StorageError: the spec cannot be fetched now; ask again later.
+        """
+        wanted = self._config.node.jobs
+        if wanted != "all" and job_id not in wanted:
+            return False
+        if job_id in self._refusals:
+            return False
+        reason = self._why_not(job_id)
+        if reason is not None:
+            self._refusals[job_id] = reason
+            self._log.warning("job.refused", job=job_id, reason=reason)
+        return reason is None
+
+    def _why_not(self, job_id: int) -> str | None:
+        if job_id in self._accepted:
+            return None
+        ruleset = self._views[job_id].job.terms.ruleset_name
+        if ruleset != RULESET:
+            return f"the job follows ruleset {ruleset!r}, this version of Milon follows {RULESET!r}"
+        try:
+            spec = self.content(job_id).spec
+            if spec.ruleset != ruleset:
+                return f"its spec names ruleset {spec.ruleset!r}, its terms {ruleset!r}"
+            skeleton(spec.architecture)
+            if spec.data.mode == "private":
+                if self._config.node.private_data is None:
+                    return "it trains on private data, and [node] private_data is not set"
+                self._private[job_id] = load_private(self._config.node.private_data, spec)
+        except ContentMissing:
+            raise
+        except (ContentError, DataError, TrainingError) as error:
+            return str(error)
+        self._accepted.add(job_id)
+        self._log.info("job.joined", job=job_id, name=spec.name, model=spec.model.kind, mode=spec.data.mode)
+        return None
+
+    def private_training(self, job_id: int) -> Dataset | None:
+        """The node's own training data, where the job trains on that."""
+        private = self._private.get(job_id)
+        return None if private is None else private.train
+
+    def holdout(self, job_id: int) -> Dataset:
+        """What this node scores the job's models on."""
+        private = self._private.get(job_id)
+        return self.content(job_id).holdout() if private is None else private.holdout
+
+    def cached_model(self, job_id: int, digest: bytes) -> Path | None:
+        """A model's file, if this node has it."""
+        return self.content(job_id).cached_path(digest) if job_id in self._accepted else None
+
+    def round_inputs(self, job: JobView) -> RoundInputs:
+        """What the result of the open round depends on."""
+        history, number = self._history.job(job.job_id), job.round.number
+        before: bytes | None = None
+        if number == 2 and history.submitted is not None:
+            before = history.submitted.model_digest
+        elif number > 2:
+            before = history.results()[number - 2].model_digest
+        return RoundInputs(
+            job.job_id,
+            number,
+            tuple(history.updates(number)),
+            job.round.accumulator,
+            job.round.model_digest,
+            before,
+        )
+
+    def matching_seals(self, job: JobView, result: RoundResult) -> int | None:
+        """How many votes of the open attempt bear a true seal of `result`; None if another candidate leads."""
+        round_ = job.round
+        hashed = hash_result(result.model_digest, result.accepted, result.invalid)
+        ballots = self._chain.ballots(job.job_id, round_.number, round_.attempt)
+        if job.attempt.leading != ballots.candidate(hashed):
+            return None
+        votes = self._history.job(job.job_id).votes(round_.number, round_.attempt)
+        return sum(vote.seal == ballots.seal(hashed, vote.account) for vote in votes)
+
+    def ended_and_unsettled(self) -> list[int]:
+        """Jobs that are over and may still owe something to this node."""
+        return sorted(self._ended - self._settled)
+
+    def unsettled(self, job_id: int, node: str, seat: int) -> tuple[int, int]:
+        """Bitmaps of the node's leases and of its organisation's seat that an ended job has not settled."""
+        scheduler, vote = self._chain.scheduler, self._chain.vote
+        leases = 0
+        for first in self._history.job(job_id).firsts_of(node):
+            lease = scheduler.lease(job_id, first)
+            if lease.node == node and lease.state in (LeaseState.LIVE, LeaseState.DELIVERED):
+                leases |= 1 << first
+        ballot = vote.ballot(job_id, seat)
+        return leases, 1 << seat if ballot.state == BallotState.CAST else 0
+
+    def settled(self, job_id: int) -> None:
+        """Forget an ended job."""
+        self._settled.add(job_id)
+        self._contents.pop(job_id, None)
+        self._private.pop(job_id, None)

@@ -1,0 +1,111 @@
+"""Reads the chain's events for the commands: all of them once, or as they come until a job has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from chain.contracts import event_types as ev
+from chain.contracts.structs import to_event
+from chain.contracts.types import JobStatus
+from chain.errors import ChainError
+from chain.events import Event
+from chain.heads import HeadWatcher
+from chain.transport import ChainUnreachableError, RpcError, rpc_batch
+from node.joblog import JobHistory, JobLog
+
+if TYPE_CHECKING:
+    from chain.consortium import Consortium
+    from node.cli.watch import JobWatch
+
+_PAGE = 100
+_HEARTBEAT_S = 5.0
+_TIMED = (ev.RoundOpened, ev.RoundClosed, ev.UpdateSubmitted)
+
+
+def typed(events: Iterable[Event]) -> list[ev.ChainEvent]:
+    """The events that this version knows, in their order."""
+    return [event for raw in events if (event := to_event(raw)) is not None]
+
+
+def read_log(consortium: Consortium) -> JobLog:
+    """Everything that ever happened to the jobs. Raises ChainError."""
+    log = JobLog()
+    log.add(typed(consortium.events().read().events))
+    return log
+
+
+def read_history(consortium: Consortium, job_id: int) -> JobHistory:
+    """Everything that ever happened to one job.
+
+    Raises:
+        ChainError: the chain does not answer, or there is no such job.
+    """
+    history = read_log(consortium).job(job_id)
+    if history.submitted is None:
+        count = consortium.scheduler.job_count()
+        raise ChainError(f"there is no job {job_id}; {count} were submitted so far, see `milon job list`")
+    return history
+
+
+def block_times(consortium: Consortium, events: Iterable[ev.ChainEvent]) -> dict[int, float]:
+    """Chain time in seconds of the blocks in which rounds open, get updates and close. Raises ChainError."""
+    blocks = sorted({event.block_number for event in events if isinstance(event, _TIMED)})
+    times: dict[int, float] = {}
+    for start in range(0, len(blocks), _PAGE):
+        page = blocks[start : start + _PAGE]
+        answers = rpc_batch(consortium.w3, [("eth_getBlockByNumber", [hex(n), False]) for n in page])
+        for number, header in zip(page, answers, strict=True):
+            if isinstance(header, RpcError):
+                raise header
+            times[number] = float(int(header["timestamp"], 16))
+    return times
+
+
+def follow(consortium: Consortium, url: str, watch: JobWatch, warn: Callable[[str], None]) -> JobStatus:
+    """Feeds a watch from the deployment's first block on until its job has ended.
+
+    Outages of the chain are sat out; ``warn`` is told once about each.
+
+    Raises:
+        ChainResetError: the chain behind the URL is another one now.
+        KeyboardInterrupt: the user has seen enough.
+    """
+    reader = consortium.events()
+    lag: float | None = None
+    lost = False
+    with HeadWatcher(url) as heads:
+        while watch.status == JobStatus.OPEN:
+            try:
+                batch = reader.read()
+                if batch.undone_from is not None:
+                    consortium.check()
+                    watch.undo_from(batch.undone_from)
+                events = typed(batch.events)
+                if lag is None:
+                    # What is past has the chain's times; from here on the clock is finer than blocks are.
+                    watch.feed(events, block_times(consortium, events))
+                    lag = time.time() - heads_time(consortium, batch.block)
+                else:
+                    watch.feed(events, time.time() - lag)
+                lost = False
+            except ChainUnreachableError as error:
+                if not lost:
+                    warn(f"{error}; waiting for it")
+                lost = True
+                heads.wait(heads.state.block, _HEARTBEAT_S)
+                continue
+            if watch.status == JobStatus.OPEN:
+                heads.wait(batch.block, _HEARTBEAT_S)
+    return watch.status
+
+
+def heads_time(consortium: Consortium, block: int) -> float:
+    """Chain time of a block, seconds. Raises ChainError."""
+    answer = rpc_batch(consortium.w3, [("eth_getBlockByNumber", [hex(block), False])])[0]
+    if isinstance(answer, RpcError):
+        raise answer
+    if answer is None:
+        raise ChainError(f"the chain does not know block {block} any more; try again")
+    return float(int(answer["timestamp"], 16))

@@ -1,0 +1,205 @@
+"""A job's content, fetched from strangers and verified: spec, data, models, updates.
+
+Everything is checked against a digest that the chain holds, or that a verified manifest holds, before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from chain.contracts.types import Job
+from node.data.dataset import Dataset
+from node.data.shards import decode_shard
+from node.errors import ContentError, ContentMissing
+from node.joblog import JobHistory, UpdateRecord
+from node.spec import JobSpec
+from node.spec.jobspec import MAX_SPEC_BYTES
+from node.storage.cache import ContentCache
+from node.storage.ipfs import IpfsClient
+from node.tensors import Schema, StateFile, schema_of
+from node.training.models import initial_state
+
+# One sample of a shard costs at most its float32 features, an int64 label, and a header shared by all.
+_SHARD_OVERHEAD_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one fetch may cost. `timeout` in seconds, per attempt at one provider's CID."""
+
+    timeout: float = 60.0
+
+
+class JobContent:
+    """The content of one job. Safe for use from several threads; what was verified stays in the cache."""
+
+    def __init__(
+        self,
+        job: Job,
+        history: JobHistory,
+        ipfs: IpfsClient,
+        cache: ContentCache,
+        work_dir: Path,
+        limits: Limits | None = None,
+    ) -> None:
+        self._job = job
+        self._history = history
+        self._ipfs = ipfs
+        self._cache = cache
+        self._work_dir = work_dir
+        self._limits = limits or Limits()
+        self._spec: JobSpec | None = None
+        self._schema: Schema | None = None
+        self._shards: dict[int, Dataset] = {}
+        self._holdout: Dataset | None = None
+
+    @property
+    def spec(self) -> JobSpec:
+        """The job's spec, whose SHA-256 the chain holds.
+
+        Raises:
+            ContentError: nobody serves it, or it is not what a spec may be.
+        """
+        if self._spec is None:
+            if self._history.submitted is None:
+                raise ContentError(
+                    f"job {self._history.job_id} has no submission event: is the RPC node in sync?"
+                )
+            data = self._bytes(self._history.submitted.spec_cid, self._job.spec_digest, MAX_SPEC_BYTES)
+            self._spec = JobSpec.from_bytes(data)
+        return self._spec
+
+    @property
+    def schema(self) -> Schema:
+        """Names, dtypes and shapes that every model and update of the job must have."""
+        if self._schema is None:
+            self._schema = schema_of(initial_state(self.spec))
+        return self._schema
+
+    def model(self, digest: bytes) -> StateFile:
+        """A model of the job by its canonical digest (32 bytes), from the cache or any CID announced for it.
+
+        Raises:
+            ContentMissing: no CID that was announced could be fetched. ContentError: what came was wrong.
+        """
+        cached = self._cached(digest)
+        if cached is not None:
+            return cached
+        cids = self._history.model_cids(digest)
+        if not cids:
+            raise ContentMissing(f"nobody has said where model {digest.hex()[:16]} can be fetched")
+        return self._first_of(cids, digest, f"model {digest.hex()[:16]}")
+
+    def update(self, record: UpdateRecord) -> StateFile:
+        """An update as its event describes it, verified: digest, schema, finiteness.
+
+        Raises:
+            ContentMissing: nobody serves it now. ContentError: it can never be valid.
+        """
+        cached = self._cached(record.digest)
+        if cached is not None:
+            return cached
+        return self._first_of([record.cid], record.digest, f"update of epoch {record.first} by {record.node}")
+
+    def path(self, digest: bytes) -> Path:
+        """The file of a model or update of this digest, as `model` and `update` verified it.
+
+        Raises:
+            ContentError: as `model`.
+        """
+        cached = self._cache.get(digest)
+        if cached is None:
+            self.model(digest)
+            cached = self._cache.get(digest)
+        if cached is None:
+            raise ContentMissing(f"model {digest.hex()[:16]} left the cache: is it too small?")
+        return cached
+
+    def cached_path(self, digest: bytes) -> Path | None:
+        """As `path`, without fetching anything."""
+        return self._cache.get(digest)
+
+    def store(self, path: Path, digest: bytes) -> StateFile:
+        """Move a state file of this agent's own making into the cache."""
+        return StateFile(self._cache.put(digest, path), self.schema)
+
+    def shard(self, epoch: int) -> Dataset:
+        """The shard that an epoch index names (shared data)."""
+        entry = self.spec.shard(epoch)
+        index = entry.index
+        if index not in self._shards:
+            self._shards[index] = self._dataset(entry.cid, bytes.fromhex(entry.sha256), entry.samples)
+        return self._shards[index]
+
+    def expected_samples(self, record: UpdateRecord) -> int | None:
+        """The weight that an update must claim: the samples of its shards. None for private data, unknown here."""
+        if self.spec.shards is None:
+            return None
+        return sum(
+            self.spec.shard(epoch).samples for epoch in range(record.first, record.first + record.count)
+        )
+
+    def holdout(self) -> Dataset:
+        """The held-out data on which shared-data jobs are scored."""
+        if self._holdout is None:
+            entry = self.spec.holdout
+            if entry is None:
+                raise ContentError("the job's spec has no held-out data: it trains on private data")
+            self._holdout = self._dataset(entry.cid, bytes.fromhex(entry.sha256), entry.samples)
+        return self._holdout
+
+    def _dataset(self, cid: str, sha256: bytes, samples: int) -> Dataset:
+        features = 1
+        for extent in self.spec.input_shape:
+            features *= extent
+        limit = samples * (4 * features + 8) + _SHARD_OVERHEAD_BYTES
+        data = self._bytes(cid, sha256, limit)
+        return decode_shard(
+            data, input_shape=self.spec.input_shape, classes=self.spec.classes, max_samples=samples
+        )
+
+    def _bytes(self, cid: str, sha256: bytes, max_bytes: int) -> bytes:
+        cached = self._cache.get(sha256)
+        if cached is not None:
+            data = cached.read_bytes()
+            if hashlib.sha256(data).digest() == sha256:
+                return data
+        data = self._ipfs.fetch(cid, max_bytes=max_bytes, timeout=self._limits.timeout, sha256=sha256)
+        self._cache.put(sha256, data)
+        return data
+
+    def _cached(self, digest: bytes) -> StateFile | None:
+        path = self._cache.get(digest)
+        # The digest was verified when the file was put there; the header is read again on every opening.
+        return None if path is None else StateFile(path, self.schema)
+
+    def _first_of(self, cids: list[str], digest: bytes, what: str) -> StateFile:
+        failure: ContentError | None = None
+        for cid in cids:
+            try:
+                return self._fetch_state(cid, digest, what)
+            except ContentMissing as error:
+                failure = failure or error
+            except ContentError as error:
+                # A hint that leads to wrong content says nothing about the next hint.
+                failure = error
+        if failure is None:
+            raise ContentMissing(f"no CID is known for {what}")
+        raise failure
+
+    def _fetch_state(self, cid: str, digest: bytes, what: str) -> StateFile:
+        limit = self._job.terms.max_update_bytes
+        with tempfile.TemporaryDirectory(dir=self._work_dir) as folder:
+            path = Path(folder) / "state.safetensors"
+            self._ipfs.fetch_to(path, cid, max_bytes=limit, timeout=self._limits.timeout)
+            try:
+                state = StateFile(path, self.schema)
+                if state.digest() != digest:
+                    raise ContentError("it does not have the recorded digest")
+                state.check_finite()
+            except ContentError as error:
+                raise ContentError(f"{what} at {cid}: {error}") from error
+            return StateFile(self._cache.put(digest, path), self.schema)
