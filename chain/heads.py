@@ -71,14 +71,20 @@ class HeadWatcher:
         self._thread.start()
         return self
 
-    def wait(self, after_block: int, timeout: float) -> int | None:
+    @property
+    def wakes(self) -> int:
+        """How often waiters were woken: what ``wait`` takes as ``since``."""
+        return self._wakes
+
+    def wait(self, after_block: int, timeout: float, *, since: int | None = None) -> int | None:
         """Block until the head is beyond ``after_block``; its number, or None after ``timeout`` seconds.
 
         Returns None early on ``wake``, on ``stop``, and when the head went back (a reset or reorganised
-        chain).
+        chain). With ``since``, a value of ``wakes``, a wake that came after that was read counts too: whoever
+        looks, then waits, misses nothing in between.
         """
         with self._changed:
-            wakes = self._wakes
+            wakes = self._wakes if since is None else since
             self._changed.wait_for(
                 lambda: self._state.block > after_block or self._wakes != wakes or self._stopped.is_set(),
                 timeout,

@@ -20,7 +20,7 @@ from node.spec.jobspec import MAX_SPEC_BYTES
 from node.storage.cache import ContentCache
 from node.storage.ipfs import IpfsClient
 from node.tensors import Schema, StateFile, schema_of
-from node.training.models import initial_state
+from node.training.models import skeleton
 
 # One sample of a shard costs at most its float32 features, an int64 label, and a header shared by all.
 _SHARD_OVERHEAD_BYTES = 64 * 1024
@@ -76,7 +76,7 @@ class JobContent:
     def schema(self) -> Schema:
         """Names, dtypes and shapes that every model and update of the job must have."""
         if self._schema is None:
-            self._schema = schema_of(initial_state(self.spec))
+            self._schema = schema_of(skeleton(self.spec.architecture).state_dict())
         return self._schema
 
     def model(self, digest: bytes) -> StateFile:
@@ -180,7 +180,7 @@ class JobContent:
         failure: ContentError | None = None
         for cid in cids:
             try:
-                return self._fetch_state(cid, digest, what)
+                return self.fetch_state(cid, digest, what)
             except ContentMissing as error:
                 failure = failure or error
             except ContentError as error:
@@ -190,7 +190,12 @@ class JobContent:
             raise ContentMissing(f"no CID is known for {what}")
         raise failure
 
-    def _fetch_state(self, cid: str, digest: bytes, what: str) -> StateFile:
+    def fetch_state(self, cid: str, digest: bytes, what: str) -> StateFile:
+        """A model or update from this one CID, whatever the cache holds, verified; `what` it is goes into messages.
+
+        Raises:
+            ContentMissing: nobody serves it now. ContentError: it has another digest or schema, or is not finite.
+        """
         limit = self._job.terms.max_update_bytes
         with tempfile.TemporaryDirectory(dir=self._work_dir) as folder:
             path = Path(folder) / "state.safetensors"

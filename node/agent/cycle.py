@@ -98,13 +98,14 @@ class Agent:
         Raises:
             ChainResetError: the chain is no longer the one that was deployed to.
         """
-        block = -1
+        block, wakes = -1, self._heads.wakes
         try:
             while not self._stop.is_set():
                 with self._metrics.timed("wait"):
-                    self._heads.wait(block, HEARTBEAT_S)
+                    self._heads.wait(block, HEARTBEAT_S, since=wakes)
                 if self._stop.is_set():
                     break
+                wakes = self._heads.wakes
                 block = self._cycle_or_trouble(block)
         finally:
             self._tasks.close()

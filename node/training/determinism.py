@@ -54,12 +54,9 @@ def deterministic(device: torch.device, threads: int | None = None) -> Iterator[
     """
     with _OWNER, ExitStack() as after:
         after.enter_context(torch.random.fork_rng(devices=[device] if device.type == "cuda" else []))
-        after.callback(
-            torch.use_deterministic_algorithms,
-            torch.are_deterministic_algorithms_enabled(),
-            warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
-        )
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Not use_deterministic_algorithms: that loads the compiler as well, seconds in every new process.
+        after.callback(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
+        torch.set_deterministic_debug_mode("warn")
         # Filling new memory would only hide reads of it, at a cost in every allocation.
         memory: Any = torch.utils.deterministic
         fill = memory.fill_uninitialized_memory
