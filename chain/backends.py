@@ -2,6 +2,7 @@
 clock."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -50,7 +51,9 @@ def _hardhat(project: Path, port: int) -> list[str]:
     try:
         if not config.is_file() or config.read_text() != text:
             folder.mkdir(parents=True, exist_ok=True)
-            config.write_text(text)
+            written = folder / f"devnet.{os.getpid()}.new"
+            written.write_text(text)
+            written.replace(config)  # another devnet may be reading it just now
     except OSError as error:
         raise ChainError(f"cannot write {config}: {error.strerror}; make {project} writable") from error
     # Bound to loopback by name: Hardhat would bind every interface inside a container.

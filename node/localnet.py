@@ -11,9 +11,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -33,6 +34,7 @@ from chain.deployment_file import CONTRACTS
 from chain.devaccounts import dev_accounts
 from chain.devnet import Devnet, start_devnet
 from chain.errors import MilonError
+from chain.heads import HeadWatcher
 from chain.sender import Sender
 from chain.wallet import Wallet, from_plain_key
 from node.storage.ipfs import IpfsClient
@@ -247,6 +249,22 @@ class LocalNetwork:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(_STOP_S)
 
+    def signal_agent(self, index: int, number: signal.Signals) -> None:
+        """Send a signal to an agent and its supervisor."""
+        process = self.agents[index].process
+        if process is not None and process.poll() is None:
+            os.killpg(process.pid, number)
+
+    def await_settlement(self, job_id: int, timeout: float = 30.0) -> bool:
+        """Wait until an ended job owes nothing to anybody; whether that came in time (seconds)."""
+        deadline = time.monotonic() + timeout
+        with HeadWatcher(self.devnet.url) as heads:
+            while self.consortium.vault.owed_by(job_id):
+                if time.monotonic() > deadline:
+                    return False
+                heads.wait(heads.state.block, 1.0)
+        return True
+
     def metrics(self, index: int) -> dict[str, float]:
         """An agent's metrics: sample name with labels, as Prometheus writes it, to value."""
         with urllib.request.urlopen(f"{self.agents[index].health}/metrics", timeout=10) as answer:  # noqa: S310
@@ -264,12 +282,14 @@ class LocalNetwork:
 
     @staticmethod
     def _end(process: subprocess.Popen[str]) -> None:
-        if process.stdin is not None:
-            process.stdin.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
         if process.poll() is None:
             process.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        # What is left of the group: an agent whose supervisor was killed, or one that would not stop.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(_STOP_S)

@@ -70,7 +70,9 @@ def fetch_model(
     content = job_content(consortium, history, ipfs, folder, timeout)
     number, digest, score = _closed(history, round_number)
     state = content.model(digest)
-    state.verify(digest)
+    if state.digest() != digest:
+        raise ContentError(f"the copy in {content.path(digest)} is damaged: delete it and fetch again")
+    state.check_finite()
     return Model(content.spec, state, content.path(digest), number, score)
 
 
@@ -117,7 +119,7 @@ def read_model(path: Path) -> Model:
     except OSError as error:
         raise StorageError(f"cannot read {beside}: {error.strerror}") from error
     state = StateFile(path, schema_of(skeleton(spec.architecture).state_dict()))
-    state.verify()
+    state.check_finite()
     return Model(spec, state, path)
 
 

@@ -264,13 +264,6 @@ class Slashed(ChainEvent):
 
 
 @dataclass(frozen=True)
-class StakeParametersSet(ChainEvent):
-    minimum_stake: int
-    unbonding_period: int
-    treasury: ChecksumAddress
-
-
-@dataclass(frozen=True)
 class Escrowed(ChainEvent):
     job_id: int
     client: ChecksumAddress

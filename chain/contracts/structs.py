@@ -16,7 +16,7 @@ from chain.events import Event
 T = TypeVar("T")
 
 # Two contracts have an event of this name; what it is called here depends on what it tells.
-_RENAMED = {("ParametersSet", "minimumStake"): "StakeParametersSet"}
+_RENAMED = {("ParametersSet", "minimumStake"): "VaultParametersSet"}
 _known_converters: dict[type[Any], tuple[Callable[[Any], Any], ...]] = {}
 
 
@@ -32,9 +32,7 @@ def to_struct(kind: type[T], values: Sequence[Any], **position: Any) -> T:
 
 def to_event(event: Event) -> ChainEvent | None:
     """The typed form of an event that `EventReader` read; None where there is none for its name."""
-    # Two contracts have an event of this name, with different arguments.
-    vaults = event.name == "ParametersSet" and "treasury" in event.args
-    kind = event_types.VaultParametersSet if vaults else getattr(event_types, event.name, None)
+    kind = event_kind(event.name, next(iter(event.args), ""))
     if kind is None:
         return None
     return to_struct(

@@ -20,6 +20,8 @@ SPAN = 1 << 18
 """Elements whose blocks are added in order before spans are; a thread takes one span at a time."""
 
 _CLAMP = 2.0**480
+# A product of more multiplications than this starts the BLAS's own threads, which would fight with these.
+_PRODUCT = 1 << 18
 _SMALLEST_EXPONENT = -480
 
 
@@ -54,6 +56,7 @@ def squared_distances(
 
     def make() -> Callable[[Span], None]:
         rows, base = np.empty((len(sources), BLOCK)), np.empty(BLOCK)
+        depth = min(BLOCK, max(32, 1 << ((_PRODUCT // len(sources) ** 2).bit_length() - 1)))
 
         def run(span: Span) -> None:
             dtype = schema[span.name].dtype
@@ -68,8 +71,11 @@ def squared_distances(
                 for step, part in zip(steps, parts, strict=True):
                     widen(part[block], dtype, step)
                 np.subtract(steps, start, out=steps)
-                np.clip(steps, -_CLAMP, _CLAMP, out=steps)
-                total += _block_distances(steps)
+                if dtype == "F64":
+                    np.clip(steps, -_CLAMP, _CLAMP, out=steps)
+                padded = rows[:, : -(-size // depth) * depth]
+                padded[:, size:] = 0.0
+                total += _block_distances(padded, depth)
             sums[span] = total
 
         return run
@@ -81,14 +87,15 @@ def squared_distances(
     return total
 
 
-def _block_distances(steps: Wide) -> Wide:
-    """(n, block) to (n, n); changes ``steps``."""
+def _block_distances(steps: Wide, depth: int) -> Wide:
+    """(n, block) to (n, n), by products of ``depth`` columns at a time; changes ``steps``."""
     largest = np.maximum(steps.max(axis=1), -steps.min(axis=1))
     exponents = np.maximum(np.frexp(largest)[1], _SMALLEST_EXPONENT)
     np.multiply(steps, np.ldexp(1.0, BITS - exponents)[:, None], out=steps)
     np.rint(steps, out=steps)
     units = np.ldexp(1.0, exponents - BITS)
-    products = (steps @ steps.T) * units[:, None] * units[None, :]
+    pieces = steps.reshape(len(steps), -1, depth).transpose(1, 0, 2)
+    products = (pieces @ pieces.transpose(0, 2, 1)).sum(axis=0) * units[:, None] * units[None, :]
     squares = products.diagonal()
     distances: Wide = np.maximum((squares[:, None] + squares[None, :]) - 2.0 * products, 0.0)
     return distances

@@ -11,7 +11,7 @@ from node.tensors import DTYPES, Array
 
 # Half precision is compared in float32, which is exact and what processors can do.
 _COMPARED_AS = {"F16": "F32", "BF16": "F32", "BOOL": "U8"}
-_BUFFER_BYTES = (1 << 23) + (1 << 20)
+_BUFFER_BYTES = 10 << 20
 
 
 class Comparator(NamedTuple):
@@ -24,7 +24,11 @@ class Comparator(NamedTuple):
 
 
 def chunk_for(rows: int) -> int:
-    """Elements at a time, so that all rows of four bytes fit in a core's L2 cache."""
+    """Elements at a time, so that all rows of four bytes fit in 10 MiB of cache.
+
+    Shorter rows would fit a core's own cache, but then threads wait longer for the interpreter's lock than for
+    memory.
+    """
     fitting = _BUFFER_BYTES // (4 * (rows + 1))
     return max(1 << 12, min(1 << 16, 1 << (fitting.bit_length() - 1)))
 

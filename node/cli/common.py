@@ -104,6 +104,18 @@ class Address(click.ParamType[str]):
         return str(to_checksum_address(text))
 
 
+class JobId(click.ParamType[int]):
+    """The number of a job."""
+
+    name = "job"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not text.isdecimal() or not text.isascii() or not 0 < int(text) < 1 << 64:
+            self.fail(f"{text!r} is not a job's number, such as 1; see `milon job list`", param, ctx)
+        return int(text)
+
+
 class KeyValue(click.ParamType[tuple[str, str]]):
     """``key=value``."""
 
@@ -162,5 +174,10 @@ def console(**options: Any) -> Any:
     """A rich console on stdout that neither highlights nor reads markup, and wide enough for a pipe."""
     from rich.console import Console
 
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich would exit with 1; that the reader went away is for `main` to judge.
+            raise BrokenPipeError
+
     width = None if sys.stdout.isatty() else 200
-    return Console(file=sys.stdout, highlight=False, markup=False, width=width, **options)
+    return Quiet(file=sys.stdout, highlight=False, markup=False, width=width, **options)

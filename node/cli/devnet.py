@@ -46,6 +46,7 @@ def devnet() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def up(port: int, backend: str, detach: bool, project: Path | None, as_json: bool) -> None:
     """Start the local chain."""
+    interrupted = None if detach else _on_interrupt()
     chain = start_devnet(port, backend=backend, project=project, detach=detach)
     if as_json:
         click.echo(json.dumps(_facts(chain)))
@@ -55,8 +56,8 @@ def up(port: int, backend: str, detach: bool, project: Path | None, as_json: boo
         click.echo(
             "stop it with Ctrl-C" if not detach else f"stop it with: milon devnet down --port {chain.port}"
         )
-    if not detach:
-        _stay(chain)
+    if interrupted is not None:
+        _stay(chain, interrupted)
 
 
 @devnet.command(epilog="Example: milon devnet down")
@@ -106,17 +107,22 @@ def _facts(chain: Devnet) -> dict[str, Any]:
     }
 
 
-def _stay(chain: Devnet) -> None:
-    """Keep the chain until it ends or someone interrupts us."""
-    stop = threading.Event()
+def _on_interrupt() -> threading.Event:
+    """An event that Ctrl-C or SIGTERM sets."""
+    interrupted = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
+        interrupted.set()
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
+    return interrupted
+
+
+def _stay(chain: Devnet, interrupted: threading.Event) -> None:
+    """Keep the chain until it ends or someone interrupts us."""
     try:
-        while not stop.wait(0.5):
+        while not interrupted.wait(0.5):
             if not chain.alive():
                 raise DevnetError(f"the devnet ended by itself; see {chain.log}")
     finally:

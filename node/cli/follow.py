@@ -63,10 +63,17 @@ def block_times(consortium: Consortium, events: Iterable[ev.ChainEvent]) -> dict
     return times
 
 
-def follow(consortium: Consortium, url: str, watch: JobWatch, warn: Callable[[str], None]) -> JobStatus:
+def follow(
+    consortium: Consortium,
+    url: str,
+    watch: JobWatch,
+    warn: Callable[[str], None],
+    on_event: Callable[[ev.ChainEvent], None] = lambda event: None,
+) -> JobStatus:
     """Feeds a watch from the deployment's first block on until its job has ended.
 
-    Outages of the chain are sat out; ``warn`` is told once about each.
+    Outages of the chain are sat out; ``warn`` is told once about each. ``on_event`` is called with every event
+    of the job as soon as it is read.
 
     Raises:
         ChainResetError: the chain behind the URL is another one now.
@@ -83,6 +90,9 @@ def follow(consortium: Consortium, url: str, watch: JobWatch, warn: Callable[[st
                     consortium.check()
                     watch.undo_from(batch.undone_from)
                 events = typed(batch.events)
+                for event in events:
+                    if getattr(event, "job_id", None) == watch.job_id:
+                        on_event(event)
                 if lag is None:
                     # What is past has the chain's times; from here on the clock is finer than blocks are.
                     watch.feed(events, block_times(consortium, events))

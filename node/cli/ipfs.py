@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from chain.paths import home
 from node.cli.common import emit, examples, json_option
 from node.errors import StorageError
 
@@ -40,8 +41,8 @@ def ipfs() -> None:
     )
 )
 @click.option(
-    "--repo", type=click.Path(file_okay=False, path_type=Path), default=Path.home() / ".milon" / "ipfs",
-    help="Directory of blocks, pins and the node's key.  [default: ~/.milon/ipfs]",
+    "--repo", type=click.Path(file_okay=False, path_type=Path), default=lambda: home() / "ipfs",
+    help="Directory of blocks, pins and the node's key.  [default: ~/.milon/ipfs, under MILON_HOME if that is set]",
 )  # fmt: skip
 @click.option(
     "--api", default="127.0.0.1:5001", show_default=True, metavar="HOST:PORT",

@@ -12,6 +12,7 @@ import click
 from chain.errors import MilonError
 from node.cli.common import (
     EXIT_JOB_FAILED,
+    JobId,
     console,
     emit,
     examples,
@@ -165,7 +166,7 @@ def list_(session: Session, limit: int, as_json: bool) -> None:
 
 
 @job.command(epilog=examples("milon job show 1"))
-@click.argument("job_id", metavar="JOB", type=click.IntRange(1))
+@click.argument("job_id", metavar="JOB", type=JobId())
 @json_option
 @session_options()
 def show(session: Session, job_id: int, as_json: bool) -> None:
@@ -198,7 +199,7 @@ def show(session: Session, job_id: int, as_json: bool) -> None:
 
 
 @job.command(epilog=examples("milon job watch 1", "milon job watch 1 --json | jq .event"))
-@click.argument("job_id", metavar="JOB", type=click.IntRange(1))
+@click.argument("job_id", metavar="JOB", type=JobId())
 @click.option("--brief", is_flag=True, help="Only one row for each round.")
 @json_option
 @session_options()
@@ -221,11 +222,13 @@ def watch(ctx: click.Context, session: Session, job_id: int, brief: bool, as_jso
     if not as_json:
         click.echo()
         console().print(shown.table())
+        if status == JobStatus.COMPLETED:
+            click.echo(f"\nthe model: milon model fetch {job_id}")
     ctx.exit(0 if status == JobStatus.COMPLETED else EXIT_JOB_FAILED)
 
 
 @job.command(epilog=examples("milon job cancel 1 --keystore client"))
-@click.argument("job_id", metavar="JOB", type=click.IntRange(1))
+@click.argument("job_id", metavar="JOB", type=JobId())
 @json_option
 @session_options(key=True)
 def cancel(session: Session, job_id: int, as_json: bool) -> None:

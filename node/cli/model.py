@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli.common import emit, examples, json_option, print_table, progress
+from node.cli.common import JobId, emit, examples, json_option, print_table, progress
 from node.cli.session import Session, session_options
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def model() -> None:
         "milon model fetch 1 --out model.safetensors", "milon model fetch 1 --round 3 --out r3.safetensors"
     )
 )
-@click.argument("job_id", metavar="JOB", type=click.IntRange(1))
+@click.argument("job_id", metavar="JOB", type=JobId())
 @_ROUND
 @click.option(
     "--out",

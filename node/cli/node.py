@@ -174,6 +174,8 @@ def register(
     The organisation's key sends; the node's own key, named in the configuration, signs its consent. Run again, it
     changes only what differs.
     """
+    from eth_utils.address import to_checksum_address
+
     from chain.contracts.token import format_units
     from chain.contracts.types import Role
     from node.config import load_config
@@ -193,6 +195,7 @@ def register(
         staked = 0 if stake is None else stake_up_to(consortium, sender, stake)
     account = session.wallet.address
     bonded, held = consortium.vault.is_bonded(account), consortium.vault.account(account)
+    coin = consortium.w3.eth.get_balance(to_checksum_address(own.address))
     lines = [f"node {own.address} of {account}: {outcome}"]
     if staked:
         lines.append(f"staked {format_units(staked)} tokens")
@@ -200,6 +203,8 @@ def register(
         least = format_units(consortium.vault.minimum_stake())
         lines.append(f"warning: the stake is {format_units(held.free + held.locked)} tokens, {least} are needed to "
                      "vote; add --stake")  # fmt: skip
+    if not coin and consortium.w3.eth.gas_price:
+        lines.append("warning: the node has none of the chain's coin to pay for gas; send it some")
     if not where:
         lines.append(
             "warning: no IPFS daemon answered, so no address of it is registered; others may not find it"
@@ -222,7 +227,7 @@ def register(
 @_CONFIG
 @set_option("--set log.level=debug")
 @click.option("--dry-run", is_flag=True, help="Watch and say what it would do; send nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Log JSON for machines, as --set log.format=json does.")
+@click.option("--json", "as_json", is_flag=True, help="Say so, and log, in JSON for machines.")
 @click.pass_context
 def run(
     ctx: click.Context, config: Path, overrides: tuple[tuple[str, str], ...], dry_run: bool, as_json: bool

@@ -8,8 +8,8 @@ block and may be called from any thread.
 import errno
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -57,16 +57,15 @@ class BlockStore:
         if self.get(digest) is not None:
             return
         path = self.path(digest)
-        descriptor, name = tempfile.mkstemp(dir=self._temporary)
-        os.close(descriptor)
-        temporary = Path(name)
+        temporary = self._temporary / secrets.token_hex(16)
         try:
             self._write(temporary, data)
             path.parent.mkdir(exist_ok=True)
             temporary.replace(path)
         except OSError as error:
+            raise explain(error, self._root) from error
+        finally:
             temporary.unlink(missing_ok=True)
-            raise self._explain(error) from error
 
     def get(self, digest: bytes) -> bytes | None:
         """The bytes of a block, or None when it is not here."""
@@ -132,12 +131,11 @@ class BlockStore:
         name = digest.hex()
         return self._root / name[:2] / name
 
-    def _explain(self, error: OSError) -> StorageError:
-        if error.errno in _NO_ROOM:
-            return StorageError(
-                f"no space left for blocks in {self._root}; free some space, or unpin content and run "
-                f"`milon ipfs gc`"
-            )
+
+def explain(error: OSError, place: Path) -> StorageError:
+    """A failed write as one line that says what to do."""
+    if error.errno in _NO_ROOM:
         return StorageError(
-            f"cannot write a block in {self._root}: {error.strerror or error}; check the disk"
+            f"no space left for blocks in {place}; free some space, or unpin content and run `milon ipfs gc`"
         )
+    return StorageError(f"cannot write in {place}: {error.strerror or error}; check the disk")

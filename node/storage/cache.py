@@ -2,7 +2,7 @@
 
 Files appear by rename, so a killed process leaves nothing half-written; the least recently used go when the
 cache passes its size. Several processes may share one directory: a file that another one evicted is simply
-not there, and one that is in use here stays readable for as long as its pin is held by a hard link.
+not there, and whoever has it open goes on reading it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import os
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from node.errors import StorageError
 
+_ABANDONED = 3600.0
+"""Seconds after which an unfinished file belongs to no living process."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -36,7 +39,9 @@ class ContentCache:
                 f"cannot use {root} as a cache: {error.strerror}; choose another folder"
             ) from error
         for left_over in root.glob("tmp.*"):
-            left_over.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if time.time() - left_over.stat().st_mtime > _ABANDONED:
+                    left_over.unlink()
 
     def get(self, digest: bytes) -> Path | None:
         """The file of a digest, which counts as used now, or None."""

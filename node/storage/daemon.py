@@ -66,7 +66,7 @@ def run(config: DaemonConfig, ready: Callable[[Ready], None]) -> None:
 async def _serve(
     config: DaemonConfig, repo: Repo, swarm_key: str | None, ready: Callable[[Ready], None]
 ) -> None:
-    swarm = Swarm(make_host(repo.keys(), swarm_key), repo.blocks, repo.root / "peers.json")
+    swarm = Swarm(make_host(repo.keys(), swarm_key), repo.blocks, repo.root / "peers.json", repo.pins)
     token = trio.lowlevel.current_trio_token()
     stopped = trio.Event()
 

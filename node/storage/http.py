@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,9 @@ MAX_CONNECTIONS = 128
 IDLE_TIMEOUT = 120.0
 """Seconds without progress on a connection before it is closed."""
 _MAX_LINE = 1024
+
+
+log = logging.getLogger("milon.ipfs")
 
 
 class RpcError(Exception):
@@ -130,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
             if not url.path.startswith("/api/v0/"):
                 raise RpcError(404, "404 page not found")
             command = url.path.removeprefix("/api/v0/").strip("/")
-            query = parse_qs(url.query, keep_blank_values=True, max_num_fields=64)
+            query = _query(url.query)
             reply = self.server.dispatch(Request(self, command, query))
             if isinstance(reply, (dict, list)):
                 self._drain()
@@ -143,6 +147,9 @@ class Handler(BaseHTTPRequestHandler):
             self._fail(500, str(error))
         except OSError:
             self.close_connection = True
+        except Exception:
+            log.exception("a command failed: %s", self.path[:200])
+            self._fail(500, "internal error; the daemon's log says more")
 
     def do_GET(self) -> None:
         """Kubo answers nothing but POST, so that a link in a page cannot reach the API."""
@@ -242,7 +249,8 @@ class Handler(BaseHTTPRequestHandler):
             if first:
                 self._send_chunk(first)
             for piece in reply:
-                self._send_chunk(piece)
+                if piece:
+                    self._send_chunk(piece)
             self.wfile.write(b"0\r\n\r\n")
         except (ContentError, StorageError, OSError):
             self.close_connection = True
@@ -258,3 +266,10 @@ class Handler(BaseHTTPRequestHandler):
         except (RpcError, OSError):
             self.close_connection = True
         self._send_json({"Message": message, "Code": 0, "Type": "error"}, status)
+
+
+def _query(text: str) -> dict[str, list[str]]:
+    try:
+        return parse_qs(text, keep_blank_values=True, max_num_fields=64)
+    except ValueError as error:
+        raise RpcError(400, "malformed query") from error

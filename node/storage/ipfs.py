@@ -25,7 +25,7 @@ import ipfshttpclient
 import requests
 from ipfshttpclient import exceptions
 
-from node.errors import ContentError, StorageError
+from node.errors import ContentError, ContentMissing, StorageError
 from node.storage.cid import Cid
 
 # ipfshttpclient 0.7 passes urllib3 an argument that it no longer needs.
@@ -217,7 +217,7 @@ class IpfsClient:
                             f"{wanted} is larger than the {max_bytes} bytes allowed; it is not fetched"
                         )
                     if time.monotonic() > deadline:
-                        raise ContentError(
+                        raise ContentMissing(
                             f"{wanted} was not fetched within {limit:g} s ({size} bytes came); "
                             "check that its publisher is connected, or raise the timeout"
                         )
@@ -246,7 +246,7 @@ class IpfsClient:
             message = str(error.args[0]) if error.args else str(error)
             if cid is None or any(sign in message.lower() for sign in _DAEMON_TROUBLE):
                 raise StorageError(f"the IPFS daemon at {self.api} refused: {message}") from error
-            raise ContentError(
+            raise ContentMissing(
                 f"{cid} cannot be fetched: {message}; check that a node that serves it is connected"
             ) from error
         except (exceptions.TimeoutError, requests.exceptions.Timeout) as error:
@@ -254,7 +254,7 @@ class IpfsClient:
                 raise StorageError(
                     f"the IPFS daemon at {self.api} did not answer in time; restart it"
                 ) from error
-            raise ContentError(
+            raise ContentMissing(
                 f"{cid} was not fetched in time; check that a node that serves it is connected, or raise "
                 f"the timeout"
             ) from error
@@ -264,12 +264,12 @@ class IpfsClient:
             ) from error
         except (exceptions.ConnectionError, requests.exceptions.ConnectionError) as error:
             if cid is not None and "Read timed out" in str(error):
-                raise ContentError(f"{cid} was not fetched in time; raise the timeout") from error
+                raise ContentMissing(f"{cid} was not fetched in time; raise the timeout") from error
             raise self._unreachable() from error
         except (exceptions.ProtocolError, requests.exceptions.ChunkedEncodingError) as error:
             if cid is None:
                 raise self._unreachable() from error
-            raise ContentError(
+            raise ContentMissing(
                 f"{cid} broke off while it was fetched; check that a node that serves it is connected"
             ) from error
         except (exceptions.Error, requests.exceptions.RequestException) as error:

@@ -16,7 +16,7 @@ from libp2p.crypto.ed25519 import Ed25519PrivateKey, create_new_key_pair
 from libp2p.crypto.keys import KeyPair
 
 from node.errors import ContentError, StorageError
-from node.storage.blocks import BlockStore
+from node.storage.blocks import BlockStore, explain
 from node.storage.cid import Cid
 
 _SWARM_KEY_HEAD = ["/key/swarm/psk/1.0.0/", "/base16/"]
@@ -79,7 +79,10 @@ class Repo:
 
     def pin(self, cid: Cid) -> None:
         """Protect a file from garbage collection."""
-        (self._pins / str(cid)).touch()
+        try:
+            (self._pins / str(cid)).touch()
+        except OSError as error:
+            raise explain(error, self._pins) from error
 
     def unpin(self, cid: Cid) -> None:
         """Give a file free for garbage collection.

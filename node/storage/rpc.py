@@ -13,7 +13,7 @@ import trio
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from node.errors import ContentError
+from node.errors import ContentError, StorageError
 from node.storage.cid import Cid
 from node.storage.dag import Dag
 from node.storage.http import Reply, Request, RpcError
@@ -135,7 +135,12 @@ class Rpc:
         if not request.args:
             raise RpcError(400, 'argument "address" is required')
         deadline = _deadline(request)
-        peers = [self._in_trio(self._swarm.connect, address, deadline=deadline) for address in request.args]
+        peers = [
+            self._in_trio(
+                self._swarm.connect, address, deadline=deadline, late=f"cannot reach {address} in time"
+            )
+            for address in request.args
+        ]
         return {"Strings": [f"connect {peer} success" for peer in peers]}
 
     def _swarm_peers(self, _request: Request) -> Reply:
@@ -158,7 +163,9 @@ class Rpc:
         async def find(cid: Cid) -> list[Any]:
             return await self._swarm.find_providers(cid, _number(request.option("num-providers", "20")))
 
-        found = self._in_trio(find, _cid(request), deadline=_deadline(request))
+        found = self._in_trio(
+            find, _cid(request), deadline=_deadline(request), late="the DHT did not answer in time"
+        )
         return [
             {"ID": "", "Type": 4, "Extra": "",
              "Responses": [{"ID": str(info.peer_id), "Addrs": [str(address) for address in info.addrs]}]}
@@ -185,11 +192,11 @@ class Rpc:
     def _swarm_soon(self, cid: Cid) -> None:
         trio.from_thread.run_sync(self._swarm.provide, cid, trio_token=self._token)
 
-    def _in_trio(self, call: Callable[..., Awaitable[T]], *args: object, deadline: float) -> T:
+    def _in_trio(self, call: Callable[..., Awaitable[T]], *args: object, deadline: float, late: str) -> T:
         async def bounded() -> T:
             with trio.move_on_after(max(0.0, deadline - time.monotonic())):
                 return await call(*args)
-            raise ContentError(f"no answer from the network in time: {call.__name__}; raise the timeout")
+            raise StorageError(late)
 
         return trio.from_thread.run(bounded, trio_token=self._token)
 

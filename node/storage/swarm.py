@@ -11,7 +11,7 @@ import errno
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,10 @@ DIAL_TIMEOUT = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 15.0
 _MAX_KNOWN = 256
 _PROVIDE_TIMEOUT = 20.0
+_PROVIDE_PAUSE = 1.1
+"""Seconds; libp2p's DHT drops more than ten announcements of one peer in ten seconds."""
+_PROVIDE_ROUND = 60.0
+_PROVIDE_AGAIN = 12 * 3600.0
 _FIND_TIMEOUT = 4.0
 
 log = logging.getLogger("milon.ipfs")
@@ -72,8 +76,12 @@ class _Watcher(INotifee):  # type: ignore[misc]
 class Swarm:
     """One node in the network. All methods run in trio unless they say otherwise."""
 
-    def __init__(self, host: BasicHost, store: BlockStore, known_path: Path) -> None:
+    def __init__(
+        self, host: BasicHost, store: BlockStore, known_path: Path, pins: Callable[[], Sequence[Cid]]
+    ) -> None:
         self.host = host
+        self._pins = pins
+        self._newcomer = trio.Event()
         self.exchange = Exchange(host, store, find_more=self._connect_providers)
         self._dht = KadDHT(host, DHTMode.SERVER)
         self._known_path = known_path
@@ -139,6 +147,7 @@ class Swarm:
         self.exchange.peer_joined(peer)
         with suppress(Exception):
             await self._dht.add_peer(peer, skip_server_mode_check=True)
+        self._newcomer.set()
 
     def on_disconnected(self, peer: ID) -> None:
         if self.host.get_network().get_connections(peer):
@@ -167,6 +176,7 @@ class Swarm:
                 self._nursery = nursery
                 await nursery.start(self.exchange.run)
                 nursery.start_soon(self._provide_forever)
+                nursery.start_soon(self._provide_pins_forever)
                 for text in bootstrap:
                     info = _parse(text)
                     if str(info.peer_id) != self.peer_id:
@@ -238,6 +248,17 @@ class Swarm:
         async for cid in self._provide_queue:
             with trio.move_on_after(_PROVIDE_TIMEOUT), suppress(Exception):
                 await self._dht.provide(str(cid))
+            await trio.sleep(_PROVIDE_PAUSE)
+
+    async def _provide_pins_forever(self) -> None:
+        """Announce what is pinned again when peers have joined, who may hold no record of it, and twice a day."""
+        while True:
+            with trio.move_on_after(_PROVIDE_AGAIN):
+                await self._newcomer.wait()
+            self._newcomer = trio.Event()
+            for cid in await trio.to_thread.run_sync(self._pins):
+                await self._to_provide.send(cid)
+            await trio.sleep(_PROVIDE_ROUND)
 
     async def _connect_providers(self, cid: Cid) -> None:
         """Ask the DHT who holds a CID and connect to whoever is not connected yet."""
