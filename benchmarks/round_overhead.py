@@ -49,7 +49,9 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, nargs="+", help="default: 4 and 8; 4 for the large model")
     parser.add_argument("--rounds", type=int, help="default: 20; 3 for the large model")
     parser.add_argument(
-        "--daemons", choices=("shared", "each"), help="IPFS daemons (default: each; shared for the large model)"
+        "--daemons",
+        choices=("shared", "each"),
+        help="IPFS daemons (default: each; shared for the large model)",
     )
     args = parser.parse_args()
     large = args.model == "large"
@@ -100,7 +102,13 @@ def plain_loop(plan: JobPlan) -> dict[str, Any]:
         began = time.perf_counter()
         updates = [
             train(
-                prepared.architecture, state, [(epoch, shard)], plan.job.training, job=1, round=number, device="cpu"
+                prepared.architecture,
+                state,
+                [(epoch, shard)],
+                plan.job.training,
+                job=1,
+                round=number,
+                device="cpu",
             )
             for epoch, shard in enumerate(shards)
         ]
@@ -129,7 +137,12 @@ def through_milon(plan: JobPlan, count: int, shared: bool) -> dict[str, Any]:
             job = submit_job(plan, chain, sender, ipfs)
         console = Console(file=sys.stderr)
         watch = JobWatch(
-            job.job_id, plan.terms.epoch_price, plan.terms.rounds, read_names(chain), console, happenings=False
+            job.job_id,
+            plan.terms.epoch_price,
+            plan.terms.rounds,
+            read_names(chain),
+            console,
+            happenings=False,
         )
         status = follow(chain, network.devnet.url, watch, lambda line: console.print(line))
         if status != JobStatus.COMPLETED:
@@ -138,17 +151,25 @@ def through_milon(plan: JobPlan, count: int, shared: bool) -> dict[str, Any]:
     seconds = [s.seconds for s in watch.summaries if s.seconds is not None]
     rounds = len(seconds)
     steady = seconds[1:] or seconds
-    where = {name: _mean(metrics, f'milon_activity_seconds_total{{activity="{name}"}}') / rounds for name in ACTIVITIES}
+    where = {
+        name: _mean(metrics, f'milon_activity_seconds_total{{activity="{name}"}}') / rounds
+        for name in ACTIVITIES
+    }
     mean = statistics.mean(seconds)
     return {
         "seconds_per_round": round(statistics.median(steady), 3),
         "first_round": round(seconds[0], 3),
         "mean_with_first": round(mean, 3),
         "accuracy": watch.summaries[-1].accuracy,
-        "where": {**{k: round(v, 3) for k, v in where.items()}, "waiting": round(max(mean - sum(where.values()), 0), 3)},
+        "where": {
+            **{k: round(v, 3) for k, v in where.items()},
+            "waiting": round(max(mean - sum(where.values()), 0), 3),
+        },
         "agent_cpu_per_round": round(_mean(metrics, "milon_cpu_seconds") / rounds, 3),
         "transactions_per_round": round(
-            sum(v for m in metrics for k, v in m.items() if k.startswith("milon_transactions_total")) / rounds, 1
+            sum(v for m in metrics for k, v in m.items() if k.startswith("milon_transactions_total"))
+            / rounds,
+            1,
         ),
     }
 

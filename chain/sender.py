@@ -4,7 +4,6 @@ hanging."""
 import logging
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +20,15 @@ from chain.heads import HeadWatcher
 from chain.keylock import KeyInUseError, KeyLock
 from chain.provider import check_identity, identity
 from chain.reverts import ContractError, ErrorDecoder
+from chain.transactions import (
+    NonceGoneError,
+    NotMinedError,
+    Plan,
+    Receipt,
+    Refusal,
+    UnderpricedError,
+    UnexplainedError,
+)
 from chain.transport import ChainUnreachableError, RpcError, rpc, rpc_batch
 from chain.wallet import Wallet
 
@@ -33,48 +41,6 @@ _log = logging.getLogger(__name__)
 _HEADROOM_PERCENT, _HEADROOM_GAS = 50, 100_000
 _MAX_ATTEMPTS = 8
 _POLL_MIN_S, _POLL_MAX_S = 0.01, 0.25
-
-
-class NotMinedError(ChainError):
-    """The transaction did not enter a block before its deadline. The next one sent takes its nonce."""
-
-
-class _NonceGoneError(Exception):
-    """The nonce was used up by another transaction."""
-
-
-class _UnexplainedError(Exception):
-    """The transaction reverted in its block, yet its repetition passes: out of gas, most likely."""
-
-
-class _UnderpricedError(Exception):
-    """The node holds a transaction with this nonce and wants more for replacing it."""
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """A successful transaction in its block; hashes are 0x hexadecimal, the gas price is in wei.
-
-    ``raw`` is web3's receipt, for ``contract.events.Name().process_receipt(receipt.raw)``.
-    """
-
-    tx_hash: str
-    block_number: int
-    block_hash: str
-    gas_used: int
-    effective_gas_price: int
-    contract_address: str | None
-    raw: TxReceipt
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """One transaction, complete but for fees that may rise."""
-
-    fields: dict[str, Any]
-    fees: Fees
-    head: int
-    chain_time: int
 
 
 class Sender:
@@ -153,15 +119,15 @@ class Sender:
                 plan = self._plan(call, deadline, gas_hint)
                 try:
                     receipt = self._deliver(plan, call, deadline)
-                except _NonceGoneError:
+                except NonceGoneError:
                     _log.info("nonce %s of %s was used already; reading it again", self._nonce, self.address)
                     self._nonce = self._floor = None
-                except _UnexplainedError as error:
+                except UnexplainedError as error:
                     if attempt > 0:
                         raise ContractError("Reverted", {}, note=str(error)) from None
                     _log.warning("%s; trying once more", error)
                     gas_hint = plan.fields["gas"] * 2
-                except _UnderpricedError:
+                except UnderpricedError:
                     self._nonce, self._floor = None, self._capped(plan.fees.raised())
                 else:
                     self._nonce, self._floor = plan.fields["nonce"] + 1, None
@@ -186,7 +152,7 @@ class Sender:
     ) -> None:
         self.close()
 
-    def _plan(self, call: dict[str, Any], deadline: int | None, gas_hint: int | None) -> _Plan:
+    def _plan(self, call: dict[str, Any], deadline: int | None, gas_hint: int | None) -> Plan:
         """Simulate and read all that the transaction needs, in one round trip."""
         if self._closed.is_set():
             raise ChainError(f"the sender of {self.address} is closed")
@@ -225,14 +191,14 @@ class Sender:
         }
         if "to" in call:
             fields["to"] = call["to"]
-        return _Plan(fields, self._capped(fees.at_least(self._floor)), number, now)
+        return Plan(fields, self._capped(fees.at_least(self._floor)), number, now)
 
     def _capped(self, fees: Fees) -> Fees:
         if self._fee_cap is None or fees.limit <= self._fee_cap:
             return fees
         return Fees(self._fee_cap, None if fees.tip is None else min(fees.tip, self._fee_cap))
 
-    def _deliver(self, plan: _Plan, call: dict[str, Any], deadline: int | None) -> Receipt:
+    def _deliver(self, plan: Plan, call: dict[str, Any], deadline: int | None) -> Receipt:
         """Broadcast and wait until one of the versions of this transaction is in a block."""
         fees, head, period = plan.fees, plan.head, _POLL_MIN_S
         raw, newest = self._sign(plan, fees)
@@ -288,7 +254,7 @@ class Sender:
                 self._closed.wait(period)
                 period = min(period * 1.5, _POLL_MAX_S)
 
-    def _sign(self, plan: _Plan, fees: Fees) -> tuple[str, HexStr]:
+    def _sign(self, plan: Plan, fees: Fees) -> tuple[str, HexStr]:
         signed = self._wallet.sign_transaction({**plan.fields, **fees.fields()})
         return signed.raw_transaction.to_0x_hex(), HexStr(signed.hash.to_0x_hex())
 
@@ -296,17 +262,15 @@ class Sender:
         try:
             rpc(self._w3, "eth_sendRawTransaction", raw)
         except RpcError as error:
-            words = error.reason.lower()
-            if "already known" in words or "known transaction" in words or "already imported" in words:
-                return
+            refusal = Refusal.of(error.reason)
             # Automining nodes answer with the revert although the transaction is in a block.
-            if self._receipt(hashes) is not None:
+            if refusal is Refusal.KNOWN or self._receipt(hashes) is not None:
                 return
-            if "underpriced" in words or "fee too low to replace" in words or "to replace" in words:
-                raise _UnderpricedError from error
-            if "nonce" in words:
-                raise _NonceGoneError from error
-            if "insufficient funds" in words or "enough funds" in words or "insufficient balance" in words:
+            if refusal is Refusal.UNDERPRICED:
+                raise UnderpricedError from error
+            if refusal is Refusal.NONCE:
+                raise NonceGoneError from error
+            if refusal is Refusal.FUNDS:
                 raise ChainError(
                     f"account {self.address} cannot pay for gas ({error.reason}); "
                     "send it some of the chain's coin"
@@ -323,7 +287,7 @@ class Sender:
                 return receipt
         return None
 
-    def _check_waiting(self, plan: _Plan, hashes: list[HexStr], deadline: int | None) -> None:
+    def _check_waiting(self, plan: Plan, hashes: list[HexStr], deadline: int | None) -> None:
         """Raise if waiting any longer is in vain: the deadline passed, or another transaction took the
         nonce."""
         block, count = rpc_batch(
@@ -339,7 +303,7 @@ class Sender:
         if int(count, 16) > plan.fields["nonce"]:
             if self._receipt(hashes) is not None:
                 return
-            raise _NonceGoneError
+            raise NonceGoneError
         now = int(block["timestamp"], 16)
         if deadline is not None and now >= deadline:
             self._nonce, self._floor = None, self._capped((self._floor or plan.fees).raised())
@@ -354,15 +318,7 @@ class Sender:
         if receipt["status"] != 1:
             self._nonce = self._floor = None
             raise self._why_reverted(call, number, tx_hash)
-        return Receipt(
-            tx_hash,
-            number,
-            "0x" + bytes(receipt["blockHash"]).hex(),
-            int(receipt["gasUsed"]),
-            int(receipt.get("effectiveGasPrice", 0)),
-            receipt.get("contractAddress"),
-            receipt,
-        )
+        return Receipt.of(receipt)
 
     def _why_reverted(self, call: dict[str, Any], number: int, tx_hash: str) -> Exception:
         """Repeat a reverted transaction as a call on the state that it met, or close to it."""
@@ -371,4 +327,4 @@ class Sender:
                 rpc(self._w3, "eth_call", call, hex(block))
             except RpcError as error:
                 return self._decoder.explain(error)
-        return _UnexplainedError(f"transaction {tx_hash} reverted in block {number} without a reason")
+        return UnexplainedError(f"transaction {tx_hash} reverted in block {number} without a reason")

@@ -176,7 +176,9 @@ class LocalNetwork:
         node = self.wallet(self.node_key_index(index))
         with self.sender(FIRST_ORGANISATION + index) as sender:
             peer = self.daemons[0 if self.shared_ipfs else index].addresses[0]
-            consent = sign_consent(node.account, sender.address, chain.registry.address, chain.deployment.chain_id)
+            consent = sign_consent(
+                node.account, sender.address, chain.registry.address, chain.deployment.chain_id
+            )
             capacity = member.capacity if "trainer" in member.roles else 0
             sender.send(chain.registry.register_node(node.address, member.role_mask, capacity, peer, consent))
             stake = to_units(_STAKE)

@@ -91,14 +91,21 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             f"{plan.terms.rounds} rounds of {plan.terms.epochs_per_round} epochs\n"
         )
         watch = JobWatch(
-            job.job_id, plan.terms.epoch_price, plan.terms.rounds, names, console, happenings=not arguments.quiet
+            job.job_id,
+            plan.terms.epoch_price,
+            plan.terms.rounds,
+            names,
+            console,
+            happenings=not arguments.quiet,
         )
         assassin = Assassin(network, 1, console)
         hook = assassin if arguments.kill_one else (lambda event: None)
         status = follow(chain, network.devnet.url, watch, lambda line: console.print(line), on_event=hook)
         job_seconds = time.monotonic() - began
         if status != JobStatus.COMPLETED:
-            console.print(f"[bold red]the job ended {status.name.lower()}; logs are in {folder / 'network'}[/]")
+            console.print(
+                f"[bold red]the job ended {status.name.lower()}; logs are in {folder / 'network'}[/]"
+            )
             return 3
         network.await_settlement(job.job_id)
         console.print()
@@ -111,7 +118,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             watch.summaries,
             gas_by_round(chain, history.events),
             names,
-            bytes_published=report.figures["bytes_published"],
+            bytes_published=report.figures.get("bytes published", 0),
             wall_seconds=time.monotonic() - started,
             audit=report.verdict,
         )
@@ -155,9 +162,15 @@ def show_end(
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kill-one", action="store_true", help="kill one agent with SIGKILL while it holds a lease")
-    parser.add_argument("--split", choices=("even", "dirichlet"), default="even", help="how the data is divided")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--kill-one", action="store_true", help="kill one agent with SIGKILL while it holds a lease"
+    )
+    parser.add_argument(
+        "--split", choices=("even", "dirichlet"), default="even", help="how the data is divided"
+    )
     parser.add_argument("--rounds", type=int, help="rounds to train (default: as in the job file)")
     parser.add_argument("--name", default="demo", help="the run's folder under runs/ (default: demo)")
     parser.add_argument("--quiet", action="store_true", help="one line per round only")

@@ -14,9 +14,9 @@ from typing import Any
 import structlog
 from web3.contract.contract import ContractFunction
 
+from chain.consortium import Consortium
 from chain.contracts.seals import hash_result
 from chain.contracts.types import AgentView, JobView
-from chain.consortium import Consortium
 from chain.errors import ChainError, MilonError
 from chain.heads import HeadWatcher
 from chain.provider import ChainResetError

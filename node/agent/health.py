@@ -27,7 +27,7 @@ class HealthServer:
         class Handler(BaseHTTPRequestHandler):
             timeout = _REQUEST_TIMEOUT_S
 
-            def do_GET(self) -> None:  # noqa: N802 (the name that http.server calls)
+            def do_GET(self) -> None:
                 if self.path == "/metrics":
                     self._answer(200, CONTENT_TYPE_LATEST, metrics.render())
                 elif self.path in ("/", "/healthz"):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
+from chain.consortium import Consortium
 from chain.contracts.seals import hash_result
 from chain.contracts.structs import to_event
 from chain.contracts.types import AgentView, BallotState, JobView, LeaseState
-from chain.consortium import Consortium
 from node.agent.validator import RoundInputs, RoundResult
 from node.config import NodeConfig
 from node.content import JobContent, Limits

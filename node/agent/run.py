@@ -36,7 +36,8 @@ def run_agent(
 ) -> int:
     """Run one node until `stop` is set, or SIGINT or SIGTERM comes where this is the main thread.
 
-    `on_ready` is told the node's address and its health URL once, when it starts to work. Without a key, or with `dry_run`, it watches and says what it would do, and sends nothing.
+    Without a key, or with `dry_run`, it watches and says what it would do, and sends nothing. `on_ready` is told the
+    node's address and its health URL once, when it starts to work.
     Returns 0 after an orderly stop.
 
     Raises:

@@ -98,7 +98,9 @@ def a_job(phase: Phase = Phase.TRAINING, **changes: object) -> JobView:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def a_view(*jobs: JobView, now: int = OPENED + 1, roles: int = 3, active: bool = True, seat: int = 0) -> AgentView:
+def a_view(
+    *jobs: JobView, now: int = OPENED + 1, roles: int = 3, active: bool = True, seat: int = 0
+) -> AgentView:
     return AgentView(
         block_number=5,
         timestamp=now,
@@ -194,7 +196,9 @@ def test_decide_when_not_revealable_yet_then_waits() -> None:
 def test_decide_when_all_voted_without_quorum_then_closes_the_vote() -> None:
     attempt = Attempt(round=1, attempt=1, voted=0b1111, quorum_at=0, leading=bytes(16))
     job = a_job(Phase.VOTING, voted=True, attempt=attempt)
-    assert [a for a in decide(a_view(job), ME) if isinstance(a, Reopen)] == [Reopen(7, 1, 1, True, rank(job, 0))]
+    assert [a for a in decide(a_view(job), ME) if isinstance(a, Reopen)] == [
+        Reopen(7, 1, 1, True, rank(job, 0))
+    ]
 
 
 @pytest.mark.parametrize(
