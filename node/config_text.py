@@ -31,7 +31,7 @@ def render(given: Mapping[str, Mapping[str, Any]]) -> str:
 def toml_value(value: Any) -> str:
     """A string, number, boolean, path or list of them as TOML; None, which TOML lacks, as an empty string.
 
-    TOML's basic strings take JSON's escapes, but for characters outside the basic plane, which stay as they are.
+    TOML's basic strings take JSON's escapes, but no surrogates (so nothing else is escaped) and no bare DEL.
     """
     if value is None:
         return '""'
@@ -39,7 +39,7 @@ def toml_value(value: Any) -> str:
         return toml_value(str(value))
     if isinstance(value, list | tuple):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _first_line(docstring: str | None) -> str:

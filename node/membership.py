@@ -10,6 +10,7 @@ from chain.contracts.token import format_units
 from chain.contracts.types import Role
 from chain.errors import ChainError
 from chain.sender import Sender
+from chain.transport import rpc
 from chain.wallet import Wallet
 
 _NOBODY = 0
@@ -81,6 +82,15 @@ def stake_up_to(consortium: Consortium, organisation: Sender, target: int) -> in
         organisation.send(token.approve(vault.address, missing))
     organisation.send(vault.stake(account, missing))
     return missing
+
+
+def lacks_gas(consortium: Consortium, address: str) -> bool:
+    """Whether an account has none of the chain's coin although gas costs some here. Raises ChainError."""
+    balance, price = (
+        rpc(consortium.w3, "eth_getBalance", address, "latest"),
+        rpc(consortium.w3, "eth_gasPrice"),
+    )
+    return int(balance, 16) == 0 and int(price, 16) > 0
 
 
 def retire_node(consortium: Consortium, sender: Sender, node: str) -> bool:

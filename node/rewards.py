@@ -8,6 +8,7 @@ from chain.consortium import Consortium
 from chain.contracts.event_types import VoteCast, Withdrawn
 from chain.contracts.types import BallotState, Job, JobStatus, Lease, LeaseState, Round
 from chain.sender import Sender
+from chain.transport import rpc
 from node.joblog import JobHistory, JobLog
 
 
@@ -76,7 +77,7 @@ def withdraw(consortium: Consortium, sender: Sender) -> int:
         ContractError, ChainError.
     """
     held = consortium.vault.account(sender.address)
-    now = int(consortium.w3.eth.get_block("latest")["timestamp"])
+    now = int(rpc(consortium.w3, "eth_getBlockByNumber", "latest", False)["timestamp"], 16)
     if not held.credit and not (held.unbonding and held.unbonding_at <= now):
         return 0
     receipt = sender.send(consortium.vault.withdraw())

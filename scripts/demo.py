@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             watch.summaries,
             gas_by_round(chain, history.events),
             names,
-            bytes_published=report.figures.get("bytes published", 0),
+            bytes_published=report.figures["bytes published"],
             wall_seconds=time.monotonic() - started,
             audit=report.verdict,
         )
@@ -179,7 +179,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     """Run it, and say in one line what went wrong."""
-    arguments, console = parse(), Console(highlight=False)
+    arguments = parse()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     try:
         return run(arguments, console)
     except MilonError as error:

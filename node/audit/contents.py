@@ -50,18 +50,54 @@ def check_contents(
     options: ContentOptions,
     book: Book,
     tell: Callable[[str], None],
-) -> None:
+) -> int:
     """Fetch and check the job's content, round by round: memory holds one round's updates, mapped from files.
+
+    Returns the bytes of all that the job published and that is still served, each CID once.
 
     Raises:
         StorageError: the auditor's own IPFS daemon or disk cannot be used.
     """
-    with tempfile.TemporaryDirectory(dir=options.work_dir, prefix="audit-") as folder:
+    with (
+        tempfile.TemporaryDirectory(dir=options.work_dir, prefix="audit-") as folder,
+        MeasuredIpfs(ipfs) as measured,
+    ):
         # A cache of its own: what an earlier run has fetched does not prove that it is still served.
         cache = ContentCache(Path(folder) / "cache", _CACHE_BYTES)
         limits = Limits(timeout=options.timeout)
-        content = JobContent(state.facts.job, history, ipfs, cache, Path(folder), limits)
-        _ContentAudit(state, history, content, ipfs, options, Path(folder), book, tell).run()
+        content = JobContent(state.facts.job, history, measured, cache, Path(folder), limits)
+        _ContentAudit(state, history, content, measured, options, Path(folder), book, tell).run()
+        return sum(measured.sizes.values())
+
+
+class MeasuredIpfs(IpfsClient):
+    """A client that remembers the size, in bytes, of every CID that it fetched."""
+
+    def __init__(self, ipfs: IpfsClient) -> None:
+        super().__init__(ipfs.api, timeout=ipfs.timeout)
+        self.sizes: dict[str, int] = {}
+
+    def fetch(
+        self, cid: str, *, max_bytes: int, timeout: float | None = None, sha256: bytes | None = None
+    ) -> bytes:
+        """See IpfsClient."""
+        data = super().fetch(cid, max_bytes=max_bytes, timeout=timeout, sha256=sha256)
+        self.sizes[cid] = len(data)
+        return data
+
+    def fetch_to(
+        self,
+        path: Path,
+        cid: str,
+        *,
+        max_bytes: int,
+        timeout: float | None = None,
+        sha256: bytes | None = None,
+    ) -> int:
+        """See IpfsClient."""
+        size = super().fetch_to(path, cid, max_bytes=max_bytes, timeout=timeout, sha256=sha256)
+        self.sizes[cid] = size
+        return size
 
 
 class _ContentAudit:
@@ -99,7 +135,9 @@ class _ContentAudit:
             spec = self._content.spec
             schema = self._content.schema
         except _WRONG as error:
-            return self._book.expect(Check.JOB, False, f"the spec cannot be used: {error}", where)
+            return self._book.expect(
+                Check.JOB, False, f"the spec cannot be used, so no content was checked: {error}", where
+            )
         self._book.expect(Check.JOB, bool(schema.nbytes), "the spec's model has no weights", where)
         self._book.equal(Check.JOB, "the spec's ruleset", spec.ruleset, job.terms.ruleset_name, where)
         limit = job.terms.max_update_bytes

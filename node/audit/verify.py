@@ -59,8 +59,12 @@ def verify_job(
     log = JobLog()
     log.add(chain.events)
     options = ContentOptions(work_dir, timeout, scores, device)
-    check_contents(replayed.state, log.job(job_id), ipfs, options, book, tell)
-    figures = {**_figures(replayed, chain.events), "accumulators compared": compared}
+    published = check_contents(replayed.state, log.job(job_id), ipfs, options, book, tell)
+    figures = {
+        **_figures(replayed, chain.events),
+        "accumulators compared": compared,
+        "bytes published": published,
+    }
     return AuditReport(
         ok=not book.findings,
         job_id=job_id,

@@ -65,21 +65,25 @@ def cli() -> None:
     """Organisations that do not trust each other train one model together.
 
     Every command takes --help, and --json for machines. Exit codes: 0 done, 1 it could not be done,
-    2 mistyped, 3 the job failed or was cancelled, 130 interrupted. MILON_DEBUG=1 shows tracebacks.
+    2 mistyped, 3 the job failed or was cancelled, 4 an audit found something wrong, 130 interrupted.
+    MILON_DEBUG=1 shows tracebacks.
     """
 
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code; errors are on stderr."""
-    as_json = "--json" in arguments
+    as_json, stdout = "--json" in arguments, sys.stdout
     try:
         result = cli.main(list(arguments), prog_name="milon", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except BrokenPipeError:
-        # The reader went away, as `head` does. Python would complain again when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _reader_left()
+    except SystemExit:
+        # Click ends the process itself when it meets a broken pipe, and wraps stdout; so it is told apart.
+        if sys.stdout is stdout:
+            raise
+        return _reader_left()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return EXIT_USAGE
@@ -104,6 +108,12 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> NoReturn:
     """Entry point of the console script."""
     sys.exit(run(sys.argv[1:]))
+
+
+def _reader_left() -> int:
+    """Whoever read our output has seen enough, as `head` does. Python would complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return 0
 
 
 def _usage(error: click.UsageError, as_json: bool) -> int:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chain.errors import MilonError
 from node.cli.common import (
     Address,
     Tokens,
@@ -105,15 +104,12 @@ def init(
     Without --keystore or --devnet-key a new encrypted keystore is made in keys/ beside FILE; its password comes
     from --password-file, or MILON_PASSWORD, or is asked for.
     """  # fmt: skip
-    from node.config import check_config
-    from node.config_text import render
+    from node.nodesetup import address_of, data_source, found_key, write_config
 
-    if file.exists() and not force:
-        raise MilonError(f"{file} exists already; give another name, or --force to overwrite it")
     given: dict[str, dict[str, Any]] = {
         "chain": {"rpc": rpc, "deployment": None if deployment is None else deployment.absolute()},
         "identity": {
-            "keystore": None if key.keystore is None else _found(key.keystore),
+            "keystore": None if key.keystore is None else found_key(key.keystore),
             "password_file": None if key.password_file is None else key.password_file.absolute(),
             "devnet_key": key.devnet_key,
         },
@@ -121,31 +117,17 @@ def init(
             "name": name,
             "roles": list(dict.fromkeys(roles)),
             "capacity": capacity,
-            "private_data": private_data,
+            "private_data": None if private_data is None else data_source(private_data),
         },
         "ipfs": {"api": ipfs},
     }
-    folder = file.absolute().parent
-    checked = {s: {k: _plain(v) for k, v in table.items() if v is not None} for s, table in given.items()}
-    if key.given:
-        config = check_config(checked, folder, "the options")
-    else:
-        checked["identity"]["keystore"] = given["identity"]["keystore"] = f"keys/{_label(name)}.json"
-        config = check_config(checked, folder, "the options")
-        _make_key(config, _label(name), key, devnet)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(render(given), encoding="utf-8")
-    except OSError as error:
-        raise MilonError(f"cannot write {file}: {error.strerror}; choose another place") from error
+    config = write_config(file, given, key, weak_key=devnet, force=force)
     keystore = config.identity.keystore
-    told = (
-        f"key      {keystore}" if keystore is not None else f"key      number {key.devnet_key} of the devnet"
-    )
+    told = keystore if keystore is not None else f"number {key.devnet_key} of the devnet"
     emit(
         as_json,
-        {"config": file.absolute(), "keystore": keystore, "address": _address_of(config)},
-        f"wrote    {file}\n{told}\nnext     milon node register --config {file}, with the organisation's key",
+        {"config": file.absolute(), "keystore": keystore, "address": address_of(config)},
+        f"wrote    {file}\nkey      {told}\nnext     milon node register --config {file}, with the organisation's key",
     )
 
 
@@ -174,14 +156,12 @@ def register(
     The organisation's key sends; the node's own key, named in the configuration, signs its consent. Run again, it
     changes only what differs.
     """
-    from eth_utils.address import to_checksum_address
-
     from chain.contracts.token import format_units
     from chain.contracts.types import Role
     from node.config import load_config
     from node.keys import Key as KeyOf
     from node.keys import open_wallet
-    from node.membership import Declaration, register_node, stake_up_to
+    from node.membership import Declaration, lacks_gas, register_node, stake_up_to
 
     loaded = load_config(config, dict(overrides))
     session = _session(loaded, key)
@@ -195,20 +175,16 @@ def register(
         staked = 0 if stake is None else stake_up_to(consortium, sender, stake)
     account = session.wallet.address
     bonded, held = consortium.vault.is_bonded(account), consortium.vault.account(account)
-    coin = consortium.w3.eth.get_balance(to_checksum_address(own.address))
     lines = [f"node {own.address} of {account}: {outcome}"]
     if staked:
         lines.append(f"staked {format_units(staked)} tokens")
     if not bonded:
-        least = format_units(consortium.vault.minimum_stake())
-        lines.append(f"warning: the stake is {format_units(held.free + held.locked)} tokens, {least} are needed to "
-                     "vote; add --stake")  # fmt: skip
-    if not coin and consortium.w3.eth.gas_price:
+        least, has = format_units(consortium.vault.minimum_stake()), format_units(held.free + held.locked)
+        lines.append(f"warning: {least} tokens of stake are needed to vote, there are {has}; add --stake")
+    if lacks_gas(consortium, own.address):
         lines.append("warning: the node has none of the chain's coin to pay for gas; send it some")
     if not where:
-        lines.append(
-            "warning: no IPFS daemon answered, so no address of it is registered; others may not find it"
-        )
+        lines.append("warning: no IPFS daemon answered, so others will not know where this node's is")
     emit(
         as_json,
         {
@@ -350,42 +326,6 @@ def retire(
 
 def _session(config: NodeConfig, key: Key) -> Session:
     return Session(config.chain.rpc, config.chain.deployment, config.ipfs.api, key)
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
-
-
-def _label(name: str) -> str:
-    return name.replace(" ", "-")
-
-
-def _found(name: str) -> Path:
-    from chain import wallet
-
-    return wallet.find(name).path.absolute()
-
-
-def _make_key(config: NodeConfig, label: str, key: Key, devnet: bool) -> None:
-    """Makes the node's keystore where its configuration says, unless it is there from an earlier time."""
-    from chain import wallet
-
-    path = config.identity.keystore
-    if path is None or path.exists():
-        return
-    password = wallet.read_password(
-        key.password_file, prompt=f"Password for the new key {label}", confirm=True
-    )
-    wallet.create(path.parent, password, label, light=devnet)
-
-
-def _address_of(config: NodeConfig) -> str:
-    from chain import wallet
-    from chain.devaccounts import dev_accounts
-
-    if config.identity.devnet_key is not None:
-        return dev_accounts(config.identity.devnet_key + 1)[-1].address
-    return wallet.find(str(config.identity.keystore)).address
 
 
 def _ask_peer(config: NodeConfig) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import ipfshttpclient
@@ -189,7 +189,7 @@ class IpfsClient:
         """Give up what the client holds."""
         self._client.close()
 
-    def __enter__(self) -> IpfsClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from consortium_world import CLIENT, NODES, STRANGER, Verdict, World
 
+from chain.contracts.structs import to_event
 from chain.contracts.types import Job, JobStatus
 from node.audit import AuditReport, verify_job
 from node.cli.main import run
 from node.client import prepare_job, submit_job
-from node.content import JobContent
+from node.content import JobContent, Limits
 from node.joblog import JobLog
 from node.rounds import next_model
 from node.spec import load_job
@@ -25,8 +26,6 @@ from node.storage.ipfs import IpfsClient
 from node.storage.process import DaemonProcess, start_daemon
 from node.tensors import StateFile, digest, save
 from node.training.evaluate import evaluate
-
-from chain.contracts.structs import to_event  # isort: skip
 
 JOB = """
 name = "wine"
@@ -43,7 +42,7 @@ epoch_price = "1"
 vote_price = "2"
 """
 ALL_EPOCHS, ALL_SEATS = 2**256 - 1, 2**64 - 1
-TIMEOUT = 2.0
+TIMEOUT = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ class Federation:
         score: int | None = None,
         cid: str | None = None,
     ) -> None:
-        """One round; the arguments let its participants lie: about an update, the result, the score, the model's CID."""
+        """One round. The arguments let its participants lie about updates, the result, the score, the model's CID."""
         world, number = self.world, self.world.scheduler.round(self.job_id).number
         for node in NODES:
             first = world.claim(self.job_id, node)
@@ -144,7 +143,8 @@ class Federation:
 
     def _content(self) -> JobContent:
         cache = ContentCache(Path(tempfile.mkdtemp(dir=self.folder)), 1 << 30)
-        return JobContent(self.job, self._history().job(self.job_id), self.ipfs, cache, self.folder)
+        limits = Limits(timeout=TIMEOUT)
+        return JobContent(self.job, self._history().job(self.job_id), self.ipfs, cache, self.folder, limits)
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_audit_when_validators_agreed_on_a_wrong_model_then_shows_the_right_one(
     initial = federation.world.scheduler.round(federation.job_id).model_digest
     federation.play(verdict=lambda honest: Verdict(initial, honest.accepted))
     report = federation.audit()
-    assert failures(report) == {"aggregates": 1, "scores": 1} or failures(report) == {"aggregates": 1}
+    assert failures(report) == {"aggregates": 1}
     assert initial.hex() in report.findings[0].problem
 
 
@@ -256,7 +256,7 @@ def test_audit_when_nothing_is_served_then_says_so_and_still_replays_the_chain(
             federation.world.consortium, ipfs, federation.job_id, work_dir=tmp_path, timeout=TIMEOUT
         )
     assert failures(report) == {"job": 1} and "spec" in report.findings[0].problem
-    assert {check.name: check.comparisons for check in report.checks}["payments"] > 5
+    assert {check.name: check.comparisons for check in report.checks}["payments"] >= 5
 
 
 def test_command_when_audited_then_exits_0_and_with_a_finding_4_and_without_a_job_1(
