@@ -27,12 +27,12 @@ import torch
 from rich.console import Console
 
 from chain.contracts.types import JobStatus
-from node.cli.follow import follow
-from node.cli.names import read_names
 from node.cli.watch import JobWatch
 from node.client import JobPlan, prepare_job, submit_job
 from node.data.shards import decode_shard
+from node.follow import follow
 from node.localnet import CLIENT, LocalNetwork, MemberSpec
+from node.names import read_names
 from node.spec import load_job
 from node.training.evaluate import evaluate
 from node.training.local import train
@@ -94,7 +94,8 @@ def plain_loop(plan: JobPlan) -> dict[str, Any]:
         return decode_shard(content, input_shape=shape, classes=classes, max_samples=samples)
 
     shards = [decoded(part.content, part.samples) for part in prepared.shards]
-    assert prepared.holdout is not None
+    if prepared.holdout is None:
+        raise SystemExit("the job holds nothing out")
     holdout = decoded(prepared.holdout.content, prepared.holdout.samples)
     state, seconds = dict(plan.state), []
     accuracy = 0.0

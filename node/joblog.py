@@ -65,7 +65,9 @@ class JobHistory:
             hints.append(self.submitted.model_cid)
         for event in self.events:
             match event:
-                case ev.ResultRevealed(model_digest=d, cid=cid) | ev.ModelAnnounced(digest=d, cid=cid) if d == digest:
+                case ev.ResultRevealed(model_digest=d, cid=cid) | ev.ModelAnnounced(digest=d, cid=cid) if (
+                    d == digest
+                ):
                     hints.append(cid)
         return list(dict.fromkeys(reversed(list(filter(None, hints)))))
 

@@ -10,8 +10,8 @@ from chain.consortium import Consortium
 from chain.contracts import event_types as ev
 from chain.contracts.token import format_units
 from chain.transport import RpcError, rpc_batch
-from node.cli.names import Names
-from node.cli.rounds import RoundSummary
+from node.names import Names
+from node.roundlog import RoundSummary
 
 _PAGE = 100
 

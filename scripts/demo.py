@@ -26,12 +26,12 @@ from chain.contracts.event_types import ChainEvent, EpochsLeased
 from chain.contracts.types import JobStatus, LeaseState
 from chain.errors import MilonError
 from node.audit import AuditReport, verify_job
-from node.cli.follow import follow, read_history
-from node.cli.names import read_names
 from node.cli.watch import JobWatch
 from node.client import prepare_job, submit_job
+from node.follow import follow, read_history
 from node.localnet import CLIENT, LocalNetwork, MemberSpec
 from node.models import fetch_model, save_model
+from node.names import read_names
 from node.spec import load_job
 from node.summary import gas_by_round, summarise
 

@@ -26,12 +26,13 @@ from node.agent import decide as decisions
 from node.agent.decide import Claim, Expire, Prefetch, Reopen, Reveal, Train, Vote, decide
 from node.agent.jobs import JobDesk
 from node.agent.metrics import Liveness, Metrics
+from node.agent.sharing import Keeper, Neighbours, stale_address
 from node.agent.tasks import Backoff, Tasks
 from node.agent.trainer import LeasedWork, TrainedUpdate, train_lease
 from node.agent.validator import RoundResult, compute_result
 from node.config import NodeConfig
 from node.errors import ContentError, StorageError
-from node.storage.ipfs import IpfsClient
+from node.storage.ipfs import IpfsClient, PeerIdentity
 
 # A chain on which nothing happens still moves its clock; so does this one's view of deadlines.
 HEARTBEAT_S = 5.0
@@ -79,6 +80,9 @@ class Agent:
         self._log = structlog.get_logger("agent").bind(node=config.node.name or address[:10])
         self._tasks = Tasks(2, heads.wake)
         self._background = Tasks(1, heads.wake)
+        self._links = Tasks(1, heads.wake)
+        self._neighbours = Neighbours(ipfs, self._links)
+        self._keeper = Keeper(ipfs)
         self._backoff = Backoff()
         self._first_seen: dict[decisions.Action, int] = {}
         self._said: set[Hashable] = set()
@@ -110,6 +114,7 @@ class Agent:
         finally:
             self._tasks.close()
             self._background.close()
+            self._links.close()
 
     def _cycle_or_trouble(self, block: int) -> int:
         try:
@@ -253,7 +258,10 @@ class Agent:
         content = self._desk.content(job.job_id)
         for record in self._desk.history(job.job_id).updates(job.round.number):
             key = ("prefetch", job.job_id, job.round.number, record.first, record.digest)
-            self._quietly(self._background.result, key, partial(content.update, record))
+            work: Callable[[], object] = partial(content.update, record)
+            if self._config.node.keep_updates and record.node != self._me:
+                work = partial(self._keeper.fetch, content, record, (job.job_id, job.round.number))
+            self._quietly(self._background.result, key, work)
         return False
 
     def _result(self, view: AgentView, job: JobView) -> RoundResult | None:
@@ -399,8 +407,27 @@ class Agent:
         self._tasks.forget(stale)
         self._background.forget(stale)
         self._backoff.forget(stale)
+        self._share(view, open_rounds)
         due = set(decide(view, self._me))
         self._first_seen = {action: seen for action, seen in self._first_seen.items() if action in due}
+
+    def _share(self, view: AgentView, open_rounds: set[tuple[int, int]]) -> None:
+        """Stay connected to the other nodes' daemons, say where the own one is, let go of what is not needed."""
+        self._neighbours.meet([*self._config.ipfs.peers, *self._desk.peers(self._me)])
+        self._links.forget(lambda key: isinstance(key, tuple) and key[0] == "release")
+        if self._keeper.owes(open_rounds):
+            self._quietly(self._links.result, ("release",), partial(self._keeper.release, open_rounds))
+        identity: PeerIdentity | None = None
+        try:
+            identity = self._links.result(("identity",), self._ipfs.identity)
+        except StorageError as error:
+            self._log.debug("ipfs.identity", reason=str(error))
+        if identity is not None and view.active:
+            address = stale_address(view.node.peer, identity.peer_id, identity.addresses)
+            if address is not None:
+                node = view.node
+                fn = self._chain.registry.update_node(self._me, node.roles, node.capacity, address)
+                self._quietly(partial(self._send, "update_node", fn, peer=address))
 
     def _settle(self, job_id: int, seat: int) -> None:
         """Collect what an ended job still owes to this node, and free its bonds."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
 from chain.consortium import Consortium
+from chain.contracts import event_types as ev
 from chain.contracts.seals import hash_result
 from chain.contracts.structs import to_event
 from chain.contracts.types import AgentView, BallotState, JobView, LeaseState
@@ -51,6 +53,7 @@ class JobDesk:
         self._views: dict[int, JobView] = {}
         self._ended: set[int] = set()
         self._settled: set[int] = set()
+        self._peers: dict[str, str] = {}
         self._fingerprint: object = None
         self._block = -1
 
@@ -77,11 +80,24 @@ class JobDesk:
             batch = self._events.read(view.block_number)
             if batch.undone_from is not None:
                 self._history.undo_from(batch.undone_from)
-            self._history.add(typed for event in batch.events if (typed := to_event(event)) is not None)
+            events = [typed for event in batch.events if (typed := to_event(event)) is not None]
+            self._history.add(events)
+            self._note_peers(events)
             self._fingerprint = fingerprint
         views = {job.job_id: job for job in view.jobs}
         self._ended |= (set(self._views) | self._history.ended()) - set(views)
         self._views = views
+
+    def _note_peers(self, events: Iterable[ev.ChainEvent]) -> None:
+        for event in events:
+            if isinstance(event, ev.NodeRegistered | ev.NodeUpdated):
+                self._peers[event.node] = event.peer
+            elif isinstance(event, ev.NodeRetired):
+                self._peers.pop(event.node, None)
+
+    def peers(self, me: str) -> list[str]:
+        """Where the other nodes' IPFS daemons are, as far as the registry knows."""
+        return [peer for node, peer in self._peers.items() if node != me and peer]
 
     def history(self, job_id: int) -> JobHistory:
         """What the events say of a job."""

@@ -12,7 +12,7 @@ from node.cli.session import Session, session_options
 
 if TYPE_CHECKING:
     from node.audit import AuditReport
-    from node.cli.names import Names
+    from node.names import Names
 
 EXIT_AUDIT_FAILED = 4
 _AMOUNTS = ("budget", "escrow left", "paid", "penalties", "outstanding", "refunded")
@@ -53,7 +53,7 @@ def verify(
     import tempfile
 
     from node.audit import verify_job
-    from node.cli.names import read_names
+    from node.names import read_names
 
     folder = work_dir or Path(tempfile.gettempdir())
     with session.ipfs(timeout) as ipfs, progress(f"auditing job {job_id}", quiet=as_json) as tell:

@@ -67,12 +67,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def short(digest: bytes | str) -> str:
-    """The first and last bytes of a digest or an address, as much as a person compares."""
-    text = digest.hex() if isinstance(digest, bytes) else str(digest).removeprefix("0x")
-    return f"0x{text[:6]}…{text[-4:]}"
-
-
 class Tokens(click.ParamType[int]):
     """A decimal number of tokens at the command line, in base units to the command."""
 

@@ -125,7 +125,7 @@ def submit(
 def list_(session: Session, limit: int, as_json: bool) -> None:
     """List jobs, the newest first."""
     from chain.contracts.token import format_units
-    from node.cli.names import read_names
+    from node.names import read_names
 
     scheduler = session.consortium.scheduler
     count = scheduler.job_count()
@@ -171,8 +171,8 @@ def list_(session: Session, limit: int, as_json: bool) -> None:
 @session_options()
 def show(session: Session, job_id: int, as_json: bool) -> None:
     """Show a job: its terms, where it is, and a row for each round."""
-    from node.cli.follow import block_times, read_history
     from node.cli.jobtext import print_job
+    from node.follow import block_times, read_history
 
     consortium = session.consortium
     history = read_history(consortium, job_id)
@@ -212,7 +212,7 @@ def watch(ctx: click.Context, session: Session, job_id: int, brief: bool, as_jso
     With --json, one object per line: every event of the job, and a RoundSummary for each round.
     """
     from chain.contracts.types import JobStatus
-    from node.cli.follow import follow, read_history
+    from node.follow import follow, read_history
 
     read_history(session.consortium, job_id)
     shown = _watch(session, job_id, as_json=as_json, quiet=False, brief=brief)
@@ -264,8 +264,8 @@ def plain_fields(value: Any) -> dict[str, Any]:
 def _watch(session: Session, job_id: int, *, as_json: bool, quiet: bool, brief: bool = False) -> JobWatch:
     from rich.console import Console
 
-    from node.cli.names import read_names
     from node.cli.watch import JobWatch
+    from node.names import read_names
 
     terms = session.consortium.scheduler.job(job_id).terms
     out = Console(quiet=True) if quiet else console()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chain.contracts.token import format_units
-from node.cli.common import console, short
+from node.cli.common import console
+from node.names import short
 
 if TYPE_CHECKING:
     from chain.contracts.event_types import JobSubmitted

@@ -197,7 +197,7 @@ def _either(session: Session, which: str, round_number: int | None, timeout: flo
 
 def _of_job(session: Session, job_id: int, round_number: int | None, timeout: float) -> Model:
     from chain.paths import home
-    from node.cli.follow import read_history
+    from node.follow import read_history
     from node.models import fetch_model
 
     history = read_history(session.consortium, job_id)
@@ -207,7 +207,7 @@ def _of_job(session: Session, job_id: int, round_number: int | None, timeout: fl
 
 def _holdout(session: Session, which: str, timeout: float) -> Dataset:
     from chain.paths import home
-    from node.cli.follow import read_history
+    from node.follow import read_history
     from node.models import job_content
 
     if not which.isdecimal():

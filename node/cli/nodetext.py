@@ -11,7 +11,7 @@ import requests
 from chain.contracts.token import format_units
 from chain.contracts.types import AgentView, JobView, LeaseState, Phase, Role
 from chain.errors import ChainError, MilonError
-from node.cli.names import read_names
+from node.names import read_names
 
 if TYPE_CHECKING:
     from chain.consortium import Consortium

@@ -28,8 +28,8 @@ def show(session: Session, account: str | None, as_json: bool) -> None:
     ACCOUNT is an organisation, a client, or a node (then its organisation is meant); the key's own when left out.
     """
     from chain.contracts.token import format_units
-    from node.cli.follow import read_log
-    from node.cli.names import read_names
+    from node.follow import read_log
+    from node.names import read_names
     from node.rewards import unsettled
 
     consortium = session.consortium
@@ -63,7 +63,7 @@ def show(session: Session, account: str | None, as_json: bool) -> None:
 def withdraw(session: Session, as_json: bool) -> None:
     """Settle what can be settled for the key's account, and send it all that it is owed."""
     from chain.contracts.token import format_units
-    from node.cli.follow import read_log
+    from node.follow import read_log
     from node.rewards import settle, unsettled
     from node.rewards import withdraw as take
 

@@ -13,9 +13,9 @@ from rich.text import Text
 from chain.contracts import event_types as ev
 from chain.contracts.token import format_units
 from chain.contracts.types import JobStatus
-from node.cli.common import plain, short, to_json
-from node.cli.names import Names
-from node.cli.rounds import RoundSummary, RoundTracker, in_telling_order
+from node.cli.common import plain, to_json
+from node.names import Names, short
+from node.roundlog import RoundSummary, RoundTracker, in_telling_order
 
 _STYLES = {
     "opened": "bold cyan",

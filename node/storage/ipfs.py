@@ -129,6 +129,22 @@ class IpfsClient:
         with self._translated(wanted):
             self._client.pin.add(wanted, **self._limits(timeout))
 
+    def is_pinned(self, cid: str) -> bool:
+        """Whether the daemon keeps this content, for whoever asked it to.
+
+        Raises:
+            StorageError: the daemon is unreachable.
+        """
+        wanted = str(Cid.parse(cid))
+        with self._translated(wanted):
+            try:
+                self._client.pin.ls(wanted, **self._limits(None))
+            except exceptions.ErrorResponse as error:
+                if "not pinned" not in str(error):
+                    raise
+                return False
+        return True
+
     def unpin(self, cid: str) -> None:
         """Let content be collected. Content that is not pinned is no error.
 

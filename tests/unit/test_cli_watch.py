@@ -9,9 +9,9 @@ from rich.console import Console
 
 from chain.contracts import event_types as ev
 from chain.contracts.types import JobStatus
-from node.cli.names import Names
-from node.cli.rounds import in_telling_order
 from node.cli.watch import JobWatch
+from node.names import Names
+from node.roundlog import in_telling_order
 
 ALPHA, BETA = "0x" + "Aa" * 20, "0x" + "Bb" * 20
 NODE_A, NODE_B = "0x" + "A1" * 20, "0x" + "B1" * 20

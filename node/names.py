@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from node.cli.common import short
-
 if TYPE_CHECKING:
     from chain.consortium import Consortium
 
@@ -67,3 +65,9 @@ def read_names(consortium: Consortium) -> Names:
         name = labels.get(owner, short(owner))
         labels[node] = f"{name}/{counted[owner]}" if several else name
     return Names(labels, seats, owners)
+
+
+def short(digest: bytes | str) -> str:
+    """The first and last bytes of a digest or an address, as much as a person compares."""
+    text = digest.hex() if isinstance(digest, bytes) else str(digest).removeprefix("0x")
+    return f"0x{text[:6]}…{text[-4:]}"
