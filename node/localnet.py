@@ -48,12 +48,13 @@ _CLIENT_TOKENS = Decimal(1_000_000)
 
 @dataclass(frozen=True)
 class MemberSpec:
-    """One organisation and its node. `capacity` in the consortium's units."""
+    """One organisation and its node. `capacity` in the consortium's units; without `agent` none is started for it."""
 
     name: str
     capacity: int = 1
     roles: tuple[str, ...] = ("trainer", "validator")
     private_data: str | None = None
+    agent: bool = True
 
     @property
     def role_mask(self) -> Role:
@@ -119,12 +120,14 @@ class LocalNetwork:
         self.report(f"{count} IPFS daemon{'s' if count > 1 else ''}")
         for index in range(len(self.members)):
             self._register(index)
-        for index in range(len(self.members)):
+        for index, member in enumerate(self.members):
             self.agents.append(self._configure(index))
-            self.start_agent(index, wait=False)
-        for agent in self.agents:
+            if member.agent:
+                self.start_agent(index, wait=False)
+        started = [agent for agent in self.agents if agent.member.agent]
+        for agent in started:
             self._await_health(agent)
-        self.report(f"{len(self.agents)} agents")
+        self.report(f"{len(started)} agents")
 
     def wallet(self, index: int) -> Wallet:
         """The devnet's key of this index."""

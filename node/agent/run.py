@@ -21,6 +21,7 @@ from node.agent.metrics import Liveness, Metrics
 from node.config import NodeConfig
 from node.keys import Key, open_wallet
 from node.storage.ipfs import IpfsClient
+from node.training.local import warm_up
 
 # Without a finished cycle for so long, the health endpoint answers 503.
 _LATE_S = 6 * HEARTBEAT_S
@@ -45,6 +46,7 @@ def run_agent(
     """
     configure_logging(config.log.level, config.log.format)
     log = structlog.get_logger("agent")
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     with ExitStack() as stack:
         consortium = Consortium.connect(config.chain.rpc, config.chain.deployment)
         wallet = _wallet(config, consortium)
