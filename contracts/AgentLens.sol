@@ -9,7 +9,8 @@ import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {EpochBitmap} from "./libraries/EpochBitmap.sol";
 
 /// @title AgentLens
-/// @notice See IAgentLens. For calls from off the chain only: what it costs grows with the number of open jobs.
+/// @notice See IAgentLens. For calls from off the chain only: what it costs grows with the number of open
+/// jobs.
 contract AgentLens is IAgentLens {
     IConsortiumRegistry public immutable REGISTRY;
     IStakeVault public immutable VAULT;
@@ -50,7 +51,8 @@ contract AgentLens is IAgentLens {
         return _jobView(jobId, node, record, REGISTRY.organisation(record.account).seat);
     }
 
-    /// @dev The view of an attempt without votes is empty, whatever the vote contract still has of an earlier one.
+    /// @dev The view of an attempt without votes is empty, whatever the vote contract still has of an earlier
+    /// one.
     function _jobView(
         uint256 jobId,
         address node,
@@ -76,9 +78,12 @@ contract AgentLens is IAgentLens {
         }
     }
 
-    /// @dev Live leases are what is taken and not delivered; their ranges are contiguous and disjoint, so the lowest epoch that
-    /// is left is always the first of one.
-    function _overdue(uint256 jobId, IEpochScheduler.Round memory round) private view returns (uint256 overdue) {
+    /// @dev Live leases are what is taken and not delivered; their ranges are contiguous and disjoint, so the
+    /// lowest epoch that is left is always the first of one.
+    function _overdue(
+        uint256 jobId,
+        IEpochScheduler.Round memory round
+    ) private view returns (uint256 overdue) {
         uint256 live = round.taken & ~round.delivered;
         while (live != 0) {
             uint256 first = EpochBitmap.lowest(live);

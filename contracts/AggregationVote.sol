@@ -10,9 +10,10 @@ import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {EpochBitmap} from "./libraries/EpochBitmap.sol";
 
 /// @title AggregationVote
-/// @notice See IAggregationVote for what is guaranteed. A final model may be promoted for prediction by a model registry, which
-/// reads the outcomes of the scheduler and needs nothing from here.
-/// @dev Ballots are recycled per seat: a new vote first settles what the old one is owed or owes, in the same transaction.
+/// @notice See IAggregationVote for what is guaranteed. A final model may be promoted for prediction by a
+/// model registry, which reads the outcomes of the scheduler and needs nothing from here.
+/// @dev Ballots are recycled per seat: a new vote first settles what the old one is owed or owes, in the same
+/// transaction.
 contract AggregationVote is IAggregationVote {
     using SafeCast for uint256;
 
@@ -29,8 +30,9 @@ contract AggregationVote is IAggregationVote {
         uint96 voteBond;
     }
 
-    /// @dev The candidate that the first vote of the attempt named, and the seats that named it too. Where all agree that is
-    /// all the tally there is, and its slot is recycled; tallies of other candidates need a new slot each.
+    /// @dev The candidate that the first vote of the attempt named, and the seats that named it too. Where
+    /// all agree that is all the tally there is, and its slot is recycled; tallies of other candidates need a
+    /// new slot each.
     struct Front {
         bytes16 candidate;
         uint64 seats;
@@ -48,12 +50,17 @@ contract AggregationVote is IAggregationVote {
     mapping(uint256 jobId => mapping(uint256 seat => Ballot)) private _ballots;
     mapping(uint256 jobId => mapping(uint256 attemptKey => Verdict)) private _verdicts;
     /// @dev By attempt: else a vote for the candidate of an earlier attempt would inherit that one's votes.
-    mapping(uint256 jobId => mapping(uint256 attemptKey => mapping(bytes16 candidate => uint64 seats))) private _tallies;
+    mapping(uint256 jobId => mapping(uint256 attemptKey => mapping(bytes16 candidate => uint64 seats)))
+        private _tallies;
 
     error VoteZeroAddress();
 
     constructor(IConsortiumRegistry registry, IStakeVault vault, IEpochScheduler scheduler) {
-        if (address(registry) == address(0) || address(vault) == address(0) || address(scheduler) == address(0)) {
+        if (
+            address(registry) == address(0) ||
+            address(vault) == address(0) ||
+            address(scheduler) == address(0)
+        ) {
             revert VoteZeroAddress();
         }
         REGISTRY = registry;
@@ -123,7 +130,11 @@ contract AggregationVote is IAggregationVote {
         bytes32 result = hashResult(modelDigest, accepted, invalid);
         _checkRevealable(jobId, box, open, candidateOf(jobId, box.round, box.attempt, result));
 
-        (uint64 matching, uint64 penalised, uint256[] memory scores, uint256 count) = _checkSeals(jobId, open, result);
+        (uint64 matching, uint64 penalised, uint256[] memory scores, uint256 count) = _checkSeals(
+            jobId,
+            open,
+            result
+        );
         final_ = count >= box.quorum;
         if (!final_ && open.voted != box.eligible && block.timestamp < box.voteDeadline) {
             revert VoteTooFewSeals(count, box.quorum);
@@ -140,7 +151,8 @@ contract AggregationVote is IAggregationVote {
             cid
         );
         if (final_) {
-            // The lower median: of an even number, the smaller of the two in the middle. Fits: at most MAX_SCORE.
+            // The lower median: of an even number, the smaller of the two in the middle. Fits: at most
+            // MAX_SCORE.
             uint32 score = uint32(scores[(count - 1) / 2]);
             uint256 payment = SCHEDULER.closeRound(jobId, modelDigest, accepted, invalid, score, count);
             _verdicts[jobId][_key(box.round, box.attempt)] = Verdict({
@@ -201,9 +213,10 @@ contract AggregationVote is IAggregationVote {
     function tally(uint256 jobId, bytes16 candidate) public view returns (uint256) {
         Front storage front = _fronts[jobId];
         Attempt storage last = _attempts[jobId];
-        uint64 seats = candidate == front.candidate
-            ? front.seats
-            : _tallies[jobId][_key(last.round, last.attempt)][candidate];
+        uint64 seats =
+            candidate == front.candidate
+                ? front.seats
+                : _tallies[jobId][_key(last.round, last.attempt)][candidate];
         return EpochBitmap.popcount(seats);
     }
 
@@ -214,7 +227,11 @@ contract AggregationVote is IAggregationVote {
     }
 
     /// @inheritdoc IAggregationVote
-    function hashResult(bytes32 modelDigest, uint256 accepted, uint256 invalid) public pure returns (bytes32) {
+    function hashResult(
+        bytes32 modelDigest,
+        uint256 accepted,
+        uint256 invalid
+    ) public pure returns (bytes32) {
         return keccak256(abi.encode(modelDigest, accepted, invalid));
     }
 
@@ -236,13 +253,16 @@ contract AggregationVote is IAggregationVote {
         bytes32 result,
         address account
     ) public view returns (bytes16) {
-        return bytes16(keccak256(abi.encode(block.chainid, address(this), jobId, round, attempt_, result, account)));
+        return
+            bytes16(
+                keccak256(abi.encode(block.chainid, address(this), jobId, round, attempt_, result, account))
+            );
     }
 
     // Internal: votes
 
-    /// @dev Counts a vote. @return quorumReached Whether this vote made a tally reach quorum. At most one can: quorum is more
-    /// than half of the seats.
+    /// @dev Counts a vote. @return quorumReached Whether this vote made a tally reach quorum. At most one
+    /// can: quorum is more than half of the seats.
     function _count(
         uint256 jobId,
         Box memory box,
@@ -277,8 +297,8 @@ contract AggregationVote is IAggregationVote {
     }
 
     /// @dev Settles a ballot whose attempt is closed; the caller has stored what takes its place.
-    /// @param next The account whose vote takes the ballot's place, if any: where it is the same one and keeps its bond, that
-    /// stays locked. @return carried Whether it did.
+    /// @param next The account whose vote takes the ballot's place, if any: where it is the same one and
+    /// keeps its bond, that stays locked. @return carried Whether it did.
     function _payOut(
         uint256 jobId,
         uint256 seat,
@@ -315,8 +335,8 @@ contract AggregationVote is IAggregationVote {
         SCHEDULER.failVote(jobId);
     }
 
-    /// @dev Looks at every seal. @param matching Who sealed this result. @param penalised Who named its candidate but could
-    /// not seal it. @param scores Of the matching ones, rising; `count` of them.
+    /// @dev Looks at every seal. @param matching Who sealed this result. @param penalised Who named its
+    /// candidate but could not seal it. @param scores Of the matching ones, rising; `count` of them.
     function _checkSeals(
         uint256 jobId,
         Attempt memory open,
@@ -330,7 +350,8 @@ contract AggregationVote is IAggregationVote {
             uint64 bit = uint64(1 << seat);
             if (cast.seal == sealOf(jobId, open.round, open.attempt, result, cast.account)) {
                 matching |= bit;
-                _insert(scores, count++, cast.score);
+                _insert(scores, count, cast.score);
+                ++count;
             } else if (cast.candidate == open.leading) {
                 penalised |= bit;
             }

@@ -3,8 +3,8 @@ pragma solidity ^0.8.28;
 
 import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
-import {ConsortiumFixture} from "./test/ConsortiumFixture.sol";
-import {vm} from "./test/Vm.sol";
+import {ConsortiumFixture} from "./test/ConsortiumFixture.t.sol";
+import {vm} from "./test/Vm.t.sol";
 
 contract ClaimsFollowCapacityTest is ConsortiumFixture {
     function setUp() external {
@@ -74,7 +74,12 @@ contract ClaimsFollowCapacityTest is ConsortiumFixture {
         uint256 again = _now() + CLAIM_WINDOW;
         _skip(CLAIM_WINDOW - 1);
         vm.expectRevert(
-            abi.encodeWithSelector(IEpochScheduler.SchedulerAlreadyClaimed.selector, parties[0].node, 1, again)
+            abi.encodeWithSelector(
+                IEpochScheduler.SchedulerAlreadyClaimed.selector,
+                parties[0].node,
+                1,
+                again
+            )
         );
         _claim(job, 0);
         _skip(1);
@@ -86,7 +91,9 @@ contract ClaimsFollowCapacityTest is ConsortiumFixture {
         _claim(job, 2);
         _claim(job, 1);
         _skip(CLAIM_WINDOW);
-        vm.expectRevert(abi.encodeWithSelector(IEpochScheduler.SchedulerLeaseHeld.selector, parties[1].node, 1));
+        vm.expectRevert(
+            abi.encodeWithSelector(IEpochScheduler.SchedulerLeaseHeld.selector, parties[1].node, 1)
+        );
         _claim(job, 1);
     }
 
@@ -208,7 +215,10 @@ contract ClaimsFollowCapacityTest is ConsortiumFixture {
         _claim(7, 0);
     }
 
-    function testFuzz_claims_never_overlap_and_never_pass_the_last_epoch(uint16[6] calldata capacities, uint16 epochs) external {
+    function testFuzz_claims_never_overlap_and_never_pass_the_last_epoch(
+        uint16[6] calldata capacities,
+        uint16 epochs
+    ) external {
         IEpochScheduler.Terms memory terms = _terms();
         terms.epochsPerRound = 1 + (epochs % 256);
         terms.minUpdates = 1;

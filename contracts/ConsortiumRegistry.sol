@@ -8,13 +8,13 @@ import {IConsortiumRegistry} from "./interfaces/IConsortiumRegistry.sol";
 import {EpochBitmap} from "./libraries/EpochBitmap.sol";
 
 /// @title ConsortiumRegistry
-/// @notice See IConsortiumRegistry for what is guaranteed. Governance is one address, handed over in two steps: a governor's
-/// timelock takes its place without any change here.
+/// @notice See IConsortiumRegistry for what is guaranteed. Governance is one address, handed over in two
+/// steps: a governor's timelock takes its place without any change here.
 contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
     using SafeCast for uint256;
 
-    /// @dev `validators` and `capacity` count active nodes whether or not the organisation is a member now, so that a
-    /// re-admission finds them right.
+    /// @dev `validators` and `capacity` count active nodes whether or not the organisation is a member now,
+    /// so that a re-admission finds them right.
     struct Member {
         uint40 since;
         uint40 until;
@@ -73,7 +73,8 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
     /// @inheritdoc IConsortiumRegistry
     function admit(address account, string calldata name) external onlyGovernance {
         if (account == address(0)) revert RegistryZeroAddress();
-        if (bytes(name).length == 0 || bytes(name).length > MAX_NAME) revert RegistryBadName(bytes(name).length);
+        if (bytes(name).length == 0 || bytes(name).length > MAX_NAME)
+            revert RegistryBadName(bytes(name).length);
         Member storage member = _members[account];
         if (_isMember(member)) revert RegistryAlreadyMember(account);
 
@@ -297,7 +298,8 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
 
     // Internal
 
-    /// @dev Moves the counts of an organisation, and what follows from them, from one declaration of a node to another.
+    /// @dev Moves the counts of an organisation, and what follows from them, from one declaration of a node
+    /// to another.
     function _recount(
         Member storage member,
         uint8 oldRoles,
@@ -306,7 +308,10 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
         uint32 newCapacity
     ) private {
         member.capacity = member.capacity - oldCapacity + newCapacity;
-        member.validators = member.validators - (oldRoles & VALIDATOR) / VALIDATOR + (newRoles & VALIDATOR) / VALIDATOR;
+        member.validators =
+            member.validators -
+            (oldRoles & VALIDATOR) / VALIDATOR +
+            (newRoles & VALIDATOR) / VALIDATOR;
         if (!_isMember(member)) return;
         _trainingCapacity = _trainingCapacity - oldCapacity + newCapacity;
         _refreshSeat(member);
@@ -320,8 +325,9 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
         else _votingSeats &= ~bit;
     }
 
-    /// @dev A seat that was given up in this very second stays empty until the next one: its last member may still vote in
-    /// an attempt that opened in this second, and no seat may stand for two organisations in one attempt.
+    /// @dev A seat that was given up in this very second stays empty until the next one: its last member may
+    /// still vote in an attempt that opened in this second, and no seat may stand for two organisations in
+    /// one attempt.
     function _freeSeat(uint40 now_) private view returns (uint8) {
         for (uint256 free = ~_memberSeats & type(uint64).max; free != 0; free &= free - 1) {
             uint256 seat = EpochBitmap.lowest(free);

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
+import {EpochRecords} from "./EpochRecords.sol";
 import {IConsortiumRegistry} from "./interfaces/IConsortiumRegistry.sol";
 import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
@@ -13,38 +14,19 @@ import {RoundState} from "./libraries/RoundState.sol";
 
 /// @title EpochScheduler
 /// @notice See IEpochScheduler for what is guaranteed.
-/// @dev Slots are recycled, never cleared: what a slot holds from an earlier round is told by its round stamp or, for the
-/// bitmaps and the accumulator of a round, by a counter that is still zero (see RoundState).
-contract EpochScheduler is IEpochScheduler {
+/// @dev Mutators check, change state, emit, and only then call the vault, which calls no token but for `escrow`.
+contract EpochScheduler is EpochRecords {
     using SafeCast for uint256;
     using EnumerableSet for EnumerableSet.UintSet;
     using JobRecord for JobRecord.Record;
     using RoundState for Round;
 
-    /// @dev What a node claimed last in a job.
-    struct Claim {
-        uint16 round;
-        uint8 attempt;
-        uint8 first;
-    }
-
     uint256 private constant MAX_CID = 128;
 
-    IConsortiumRegistry public immutable REGISTRY;
-    IStakeVault public immutable VAULT;
     /// @notice The only caller of `closeRound` and `failVote`.
     address public immutable VOTE;
-
-    uint96 private _leaseBond;
-    uint96 private _voteBond;
-    uint64 private _jobCount;
-    EnumerableSet.UintSet private _openJobs;
-
-    mapping(uint256 jobId => JobRecord.Record) private _jobs;
-    mapping(uint256 jobId => Round) private _rounds;
-    mapping(uint256 jobId => mapping(uint256 first => Lease)) private _leases;
-    mapping(uint256 jobId => mapping(address node => Claim)) private _claims;
-    mapping(uint256 jobId => mapping(uint256 round => Outcome)) private _outcomes;
+    IConsortiumRegistry public immutable REGISTRY;
+    IStakeVault public immutable VAULT;
 
     error SchedulerZeroAddress();
 
@@ -54,7 +36,13 @@ contract EpochScheduler is IEpochScheduler {
     }
 
     /// @param vote The vote contract, which may be deployed later at a predicted address.
-    constructor(IConsortiumRegistry registry, IStakeVault vault, address vote, uint96 leaseBond_, uint96 voteBond_) {
+    constructor(
+        IConsortiumRegistry registry,
+        IStakeVault vault,
+        address vote,
+        uint96 leaseBond_,
+        uint96 voteBond_
+    ) {
         if (address(registry) == address(0) || address(vault) == address(0) || vote == address(0)) {
             revert SchedulerZeroAddress();
         }
@@ -147,8 +135,9 @@ contract EpochScheduler is IEpochScheduler {
     }
 
     /// @inheritdoc IEpochScheduler
-    /// @dev Reads nothing of the job: a live lease of the open attempt whose deadline has not passed implies that the job is
-    /// open and training, since no lease outlasts training and no range is delivered by two.
+    /// @dev Reads nothing of the job: a live lease of the last attempt whose deadline has not passed implies
+    /// that the job is open and training, since no lease outlasts training, and voting opens early, and a job
+    /// ends early, only when no lease is live.
     function submitUpdate(uint256 jobId, bytes32 digest, uint64 samples, string calldata cid) external {
         if (digest == 0) revert SchedulerBadUpdate("digest");
         if (samples == 0) revert SchedulerBadUpdate("samples");
@@ -186,7 +175,9 @@ contract EpochScheduler is IEpochScheduler {
         Lease storage lease_ = _leases[jobId][first];
         Lease memory overdue = lease_;
         if (
-            overdue.state != LeaseState.Live || overdue.round != round_.number || overdue.attempt != round_.attempt
+            overdue.state != LeaseState.Live ||
+            overdue.round != round_.number ||
+            overdue.attempt != round_.attempt
         ) revert SchedulerNoLease(overdue.node);
         if (block.timestamp < overdue.deadline) revert SchedulerLeaseNotOverdue(first, overdue.deadline);
 
@@ -246,7 +237,9 @@ contract EpochScheduler is IEpochScheduler {
             if (modelDigest == 0 || (accepted | invalid) & ~updateSet != 0 || accepted & invalid != 0) {
                 revert SchedulerBadResult(accepted, invalid, updateSet);
             }
-            uint256 paidEpochs = EpochBitmap.popcount(EpochBitmap.flood(accepted, round_.deliveredSet(), updateSet));
+            uint256 paidEpochs = EpochBitmap.popcount(
+                EpochBitmap.flood(accepted, round_.deliveredSet(), updateSet)
+            );
             votePayment = Math.min(record.votePrice, (uint256(record.voters) * record.votePrice) / matching);
             owed = paidEpochs * record.epochPrice + matching * votePayment;
             _recordOutcome(jobId, round_, modelDigest, updateSet & ~accepted, invalid, score);
@@ -278,118 +271,6 @@ contract EpochScheduler is IEpochScheduler {
         _setParameters(leaseBond_, voteBond_);
     }
 
-    // Views
-
-    /// @inheritdoc IEpochScheduler
-    function ballotBox(
-        uint256 jobId
-    )
-        external
-        view
-        returns (
-            Phase phase_,
-            uint16 round_,
-            uint8 attempt,
-            uint40 openedAt,
-            uint40 voteDeadline,
-            uint40 revealDeadline,
-            uint64 eligible,
-            uint8 quorum,
-            uint32 grace,
-            uint96 voteBond_
-        )
-    {
-        JobRecord.Record storage record = _jobs[jobId];
-        Round storage current = _rounds[jobId];
-        phase_ = current.phase(record);
-        (round_, attempt, openedAt) = (current.number, current.attempt, current.openedAt);
-        (voteDeadline, revealDeadline) = (current.voteDeadline, current.revealDeadline);
-        (eligible, quorum) = (current.eligible, current.quorum);
-        (grace, voteBond_) = (record.grace, record.voteBond);
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function phase(uint256 jobId) external view returns (Phase) {
-        return _rounds[jobId].phase(_jobs[jobId]);
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function quota(uint256 jobId, uint32 capacity) external view returns (uint256) {
-        return _rounds[jobId].quota(_known(jobId).epochsPerRound, capacity);
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function jobCount() external view returns (uint256) {
-        return _jobCount;
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function openJobs() external view returns (uint256[] memory) {
-        return _openJobs.values();
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function job(uint256 jobId) external view returns (Job memory) {
-        return _jobs[jobId].toJob();
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function round(uint256 jobId) external view returns (Round memory current) {
-        Round storage stored = _rounds[jobId];
-        current = stored;
-        current.taken = stored.takenSet();
-        current.delivered = stored.deliveredSet();
-        current.updateSet = stored.updateStarts();
-        current.accumulator = stored.accumulated();
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function lease(uint256 jobId, uint8 first) external view returns (Lease memory) {
-        return _leases[jobId][first];
-    }
-
-    /// @inheritdoc IEpochScheduler
-    /// @dev Where the slot of a missed lease has gone to another node, its state `Missed` is all that is left of it.
-    function leaseOf(
-        uint256 jobId,
-        address node
-    ) external view returns (bool held, uint8 first, Lease memory lease_) {
-        Round storage round_ = _rounds[jobId];
-        Claim storage last = _claims[jobId][node];
-        (uint16 number, uint8 attempt) = (round_.number, round_.attempt);
-        if (_jobs[jobId].status != JobStatus.Open || last.round != number || last.attempt != attempt) {
-            return (false, 0, lease_);
-        }
-        first = last.first;
-        lease_ = _leases[jobId][first];
-        if (lease_.node != node) {
-            lease_ = Lease({
-                node: node,
-                round: number,
-                attempt: attempt,
-                count: 0,
-                deadline: 0,
-                state: LeaseState.Missed
-            });
-        }
-        return (true, first, lease_);
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function outcome(uint256 jobId, uint16 round_) external view returns (Outcome memory) {
-        return _outcomes[jobId][round_];
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function leaseBond() external view returns (uint96) {
-        return _leaseBond;
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function voteBond() external view returns (uint96) {
-        return _voteBond;
-    }
-
     // Internal: rounds
 
     function _openRound(
@@ -411,8 +292,9 @@ contract EpochScheduler is IEpochScheduler {
         _openAttempt(jobId, record, round_, 1, false);
     }
 
-    /// @dev An attempt that repeats only the vote has its training deadline at its opening. Where too few may vote it gets the
-    /// deadlines of any attempt instead: attempts must not be used up faster than validators can come back.
+    /// @dev An attempt that repeats only the vote has its training deadline at its opening. Where too few may
+    /// vote it gets the deadlines of any attempt instead: attempts must not be used up faster than validators
+    /// can come back.
     function _openAttempt(
         uint256 jobId,
         JobRecord.Record storage record,
@@ -423,7 +305,8 @@ contract EpochScheduler is IEpochScheduler {
         uint64 eligible = REGISTRY.votingSeats();
         uint256 seats = EpochBitmap.popcount(eligible);
         uint40 now_ = block.timestamp.toUint40();
-        uint40 trainingDeadline = voteOnly && seats >= record.minValidators ? now_ : now_ + record.trainingWindow;
+        uint40 trainingDeadline =
+            voteOnly && seats >= record.minValidators ? now_ : now_ + record.trainingWindow;
         uint40 voteDeadline = trainingDeadline + record.voteWindow;
         uint40 revealDeadline = voteDeadline + record.revealWindow;
         // Fits: at most 43 of 64 seats.
@@ -449,7 +332,12 @@ contract EpochScheduler is IEpochScheduler {
         );
     }
 
-    function _failAttempt(uint256 jobId, JobRecord.Record storage record, Round storage round_, bool voting) private {
+    function _failAttempt(
+        uint256 jobId,
+        JobRecord.Record storage record,
+        Round storage round_,
+        bool voting
+    ) private {
         (uint16 number, uint8 attempt) = (round_.number, round_.attempt);
         emit AttemptFailed(jobId, number, attempt, voting);
         if (record.cancelRequested || attempt == record.maxAttempts) {
@@ -457,7 +345,8 @@ contract EpochScheduler is IEpochScheduler {
             _endJob(jobId, record, record.cancelRequested ? JobStatus.Cancelled : JobStatus.Failed);
             return;
         }
-        // Live leases of the failed attempt are missed: their ranges return here, their bonds are taken at settlement.
+        // Live leases of the failed attempt are missed: their ranges return here, their bonds are taken at
+        // settlement.
         if (round_.claimedCapacity != 0) round_.taken = round_.deliveredSet();
         _openAttempt(jobId, record, round_, attempt + 1, voting);
     }
@@ -492,21 +381,35 @@ contract EpochScheduler is IEpochScheduler {
     // Internal: leases
 
     /// @dev Marks the caller's live lease of the open attempt as delivered.
-    function _deliver(uint256 jobId, uint16 number, uint8 attempt) private returns (uint8 first, uint16 count) {
+    function _deliver(
+        uint256 jobId,
+        uint16 number,
+        uint8 attempt
+    ) private returns (uint8 first, uint16 count) {
         Claim storage last = _claims[jobId][msg.sender];
         first = last.first;
         Lease storage lease_ = _leases[jobId][first];
         if (number == 0 || last.round != number || last.attempt != attempt || lease_.node != msg.sender) {
             revert SchedulerNoLease(msg.sender);
         }
-        if (lease_.state == LeaseState.Delivered) revert SchedulerAlreadyDelivered(msg.sender, first);
+        LeaseState state = lease_.state;
+        if (state == LeaseState.Delivered || state == LeaseState.Settled) {
+            revert SchedulerAlreadyDelivered(msg.sender, first);
+        }
         if (block.timestamp >= lease_.deadline) revert SchedulerTooLate(block.timestamp, lease_.deadline);
         lease_.state = LeaseState.Delivered;
         count = lease_.count;
     }
 
-    /// @dev Settles what a lease owes and is owed; the caller has made sure that it is over, and has stored its new state.
-    function _payOut(uint256 jobId, JobRecord.Record storage record, uint8 first, Lease memory owing, uint256 bond) private {
+    /// @dev Settles what a lease owes and is owed; the caller has made sure that it is over, and has stored
+    /// its new state.
+    function _payOut(
+        uint256 jobId,
+        JobRecord.Record storage record,
+        uint8 first,
+        Lease memory owing,
+        uint256 bond
+    ) private {
         if (owing.state == LeaseState.Live) {
             emit LeaseMissed(jobId, owing.round, owing.node, first, owing.count, bond);
             if (bond != 0) VAULT.slash(REGISTRY.accountOf(owing.node), bond);
@@ -526,7 +429,12 @@ contract EpochScheduler is IEpochScheduler {
     }
 
     /// @dev For a node that has claimed in this attempt already.
-    function _checkClaimAgain(uint256 jobId, JobRecord.Record storage record, Round storage round_, uint8 first) private view {
+    function _checkClaimAgain(
+        uint256 jobId,
+        JobRecord.Record storage record,
+        Round storage round_,
+        uint8 first
+    ) private view {
         Lease storage lease_ = _leases[jobId][first];
         LeaseState state = lease_.node == msg.sender ? lease_.state : LeaseState.Missed;
         if (state == LeaseState.Live) revert SchedulerLeaseHeld(msg.sender, first);
@@ -535,7 +443,10 @@ contract EpochScheduler is IEpochScheduler {
         if (block.timestamp < again) revert SchedulerAlreadyClaimed(msg.sender, round_.number, again);
     }
 
-    function _leaseDeadline(JobRecord.Record storage record, Round storage round_) private view returns (uint40) {
+    function _leaseDeadline(
+        JobRecord.Record storage record,
+        Round storage round_
+    ) private view returns (uint40) {
         uint256 trainingDeadline = round_.trainingDeadline;
         if (block.timestamp + record.minLeaseTime > trainingDeadline) {
             revert SchedulerTooLate(block.timestamp, trainingDeadline - record.minLeaseTime);
@@ -543,22 +454,7 @@ contract EpochScheduler is IEpochScheduler {
         return Math.min(block.timestamp + record.leaseTime, trainingDeadline).toUint40();
     }
 
-    // Internal: checks
-
-    function _requirePhase(
-        uint256 jobId,
-        JobRecord.Record storage record,
-        Round storage round_,
-        Phase expected
-    ) private view {
-        Phase actual = round_.phase(record);
-        if (actual != expected) revert SchedulerWrongPhase(jobId, actual, expected);
-    }
-
-    function _known(uint256 jobId) private view returns (JobRecord.Record storage record) {
-        record = _jobs[jobId];
-        if (record.status == JobStatus.None) revert SchedulerUnknownJob(jobId);
-    }
+    // Internal: terms
 
     function _setParameters(uint96 leaseBond_, uint96 voteBond_) private {
         _leaseBond = leaseBond_;

@@ -2,8 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
-import {ConsortiumFixture} from "./test/ConsortiumFixture.sol";
-import {vm} from "./test/Vm.sol";
+import {ConsortiumFixture} from "./test/ConsortiumFixture.t.sol";
+import {vm} from "./test/Vm.t.sol";
 
 contract LeasesExpireTest is ConsortiumFixture {
     uint256 private _job;
@@ -70,7 +70,10 @@ contract LeasesExpireTest is ConsortiumFixture {
         // Even after its slot went to another, and after the claim window.
         _claim(_job, 1);
         _refuseBarred();
-        (bool held, uint8 first, IEpochScheduler.Lease memory lease) = scheduler.leaseOf(_job, parties[0].node);
+        (bool held, uint8 first, IEpochScheduler.Lease memory lease) = scheduler.leaseOf(
+            _job,
+            parties[0].node
+        );
         vm.assertTrue(held);
         vm.assertEq(first, 0);
         vm.assertEq(lease.node, parties[0].node);
@@ -85,7 +88,9 @@ contract LeasesExpireTest is ConsortiumFixture {
 
     function test_an_overdue_lease_that_nobody_expired_still_bars_its_holder() external {
         _skip(LEASE_TIME);
-        vm.expectRevert(abi.encodeWithSelector(IEpochScheduler.SchedulerLeaseHeld.selector, parties[0].node, 0));
+        vm.expectRevert(
+            abi.encodeWithSelector(IEpochScheduler.SchedulerLeaseHeld.selector, parties[0].node, 0)
+        );
         _claim(_job, 0);
     }
 
@@ -119,6 +124,16 @@ contract LeasesExpireTest is ConsortiumFixture {
         _assertLease(_job, 0, IEpochScheduler.LeaseState.Missed);
         vm.assertEq(vault.account(treasury).credit, LEASE_BOND);
         vm.assertEq(_stakeOf(0).free, STAKE - LEASE_BOND - VOTE_BOND);
+    }
+
+    function test_what_nobody_expired_can_be_settled_once_its_attempt_is_over() external {
+        vm.warp(START + TRAINING);
+        scheduler.settle(_job, 1);
+        _assertLease(_job, 0, IEpochScheduler.LeaseState.Live);
+        scheduler.reopen(_job);
+        scheduler.settle(_job, 1);
+        _assertLease(_job, 0, IEpochScheduler.LeaseState.Missed);
+        vm.assertEq(vault.account(treasury).credit, LEASE_BOND);
     }
 
     function test_what_nobody_expired_is_taken_when_its_slot_is_used_again() external {

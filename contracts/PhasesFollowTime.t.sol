@@ -2,8 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
-import {ConsortiumFixture} from "./test/ConsortiumFixture.sol";
-import {vm} from "./test/Vm.sol";
+import {ConsortiumFixture} from "./test/ConsortiumFixture.t.sol";
+import {vm} from "./test/Vm.t.sol";
 
 contract PhasesFollowTimeTest is ConsortiumFixture {
     uint256 private constant VOTE_AT = START + TRAINING;

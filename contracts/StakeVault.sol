@@ -10,8 +10,9 @@ import {IStakeVault} from "./interfaces/IStakeVault.sol";
 
 /// @title StakeVault
 /// @notice See IStakeVault for what is guaranteed.
-/// @dev Everything but `stake`, `escrow` and `withdraw` only moves amounts inside the ledger. The sum of the ledger is kept
-/// within uint96 where tokens enter, so that no sum of its parts can overflow and no payment can be refused for its size.
+/// @dev Everything but `stake`, `escrow` and `withdraw` only moves amounts inside the ledger. The sum of the
+/// ledger is kept within uint96 where tokens enter, so that no sum of its parts can overflow and no payment
+/// can be refused for its size.
 contract StakeVault is IStakeVault, ReentrancyGuard {
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
@@ -251,8 +252,8 @@ contract StakeVault is IStakeVault, ReentrancyGuard {
 
     // Internal
 
-    /// @dev Takes exactly `amount` in, before the ledger knows of it: whoever is called back from the token finds the vault
-    /// holding no less than it owes. A token that keeps a fee is refused.
+    /// @dev Takes exactly `amount` in, before the ledger knows of it: whoever is called back from the token
+    /// finds the vault holding no less than it owes. A token that keeps a fee is refused.
     function _pull(address from, uint256 amount) private {
         uint256 before = TOKEN.balanceOf(address(this));
         TOKEN.safeTransferFrom(from, address(this), amount);

@@ -2,8 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
-import {ConsortiumFixture} from "./test/ConsortiumFixture.sol";
-import {vm} from "./test/Vm.sol";
+import {ConsortiumFixture} from "./test/ConsortiumFixture.t.sol";
+import {vm} from "./test/Vm.t.sol";
 
 contract UpdatesAreRecordedTest is ConsortiumFixture {
     uint256 private _job;
@@ -20,7 +20,9 @@ contract UpdatesAreRecordedTest is ConsortiumFixture {
         bytes32 expected = keccak256(
             abi.encode(bytes32(0), parties[2].node, uint8(6), uint16(1), uint64(7), bytes32("c"))
         );
-        expected = keccak256(abi.encode(expected, parties[0].node, uint8(0), uint16(4), uint64(5), bytes32("a")));
+        expected = keccak256(
+            abi.encode(expected, parties[0].node, uint8(0), uint16(4), uint64(5), bytes32("a"))
+        );
         IEpochScheduler.Round memory round = scheduler.round(_job);
         vm.assertEq(round.accumulator, expected);
         vm.assertEq(round.delivered, 0x4f);
@@ -58,6 +60,21 @@ contract UpdatesAreRecordedTest is ConsortiumFixture {
             abi.encodeWithSelector(IEpochScheduler.SchedulerAlreadyDelivered.selector, parties[0].node, 0)
         );
         _deliver(_job, 0);
+    }
+
+    /// @dev An attack: the last round ends early, its lease is settled, and its deadline has not passed.
+    function test_an_update_that_was_settled_cannot_be_submitted_and_paid_again() external {
+        vm.prank(client);
+        scheduler.cancelJob(_job);
+        _round(_job);
+        _settleAll(_job);
+        uint256 credit = _credit(0);
+        vm.expectRevert(
+            abi.encodeWithSelector(IEpochScheduler.SchedulerAlreadyDelivered.selector, parties[0].node, 0)
+        );
+        _deliver(_job, 0);
+        _settleAll(_job);
+        vm.assertEq(_credit(0), credit);
     }
 
     function test_an_update_needs_a_lease_of_the_open_attempt() external {
@@ -114,7 +131,9 @@ contract UpdatesAreRecordedTest is ConsortiumFixture {
     }
 
     function _refuse(uint256 party) private {
-        vm.expectRevert(abi.encodeWithSelector(IEpochScheduler.SchedulerNoLease.selector, parties[party].node));
+        vm.expectRevert(
+            abi.encodeWithSelector(IEpochScheduler.SchedulerNoLease.selector, parties[party].node)
+        );
         _deliver(_job, party);
     }
 

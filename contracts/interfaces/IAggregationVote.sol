@@ -140,7 +140,11 @@ interface IAggregationVote {
     /// @notice When the open attempt may be revealed (chain time); the maximum value when that is not known yet.
     function revealableFrom(uint256 jobId) external view returns (uint256);
 
-    function hashResult(bytes32 modelDigest, uint256 accepted, uint256 invalid) external pure returns (bytes32);
+    function hashResult(
+        bytes32 modelDigest,
+        uint256 accepted,
+        uint256 invalid
+    ) external pure returns (bytes32);
 
     function candidateOf(
         uint256 jobId,

@@ -38,8 +38,20 @@ interface IConsortiumRegistry {
 
     event OrganisationAdmitted(address indexed account, uint8 seat, string name);
     event OrganisationRemoved(address indexed account, uint8 seat);
-    event NodeRegistered(address indexed account, address indexed node, uint8 roles, uint32 capacity, string peer);
-    event NodeUpdated(address indexed account, address indexed node, uint8 roles, uint32 capacity, string peer);
+    event NodeRegistered(
+        address indexed account,
+        address indexed node,
+        uint8 roles,
+        uint32 capacity,
+        string peer
+    );
+    event NodeUpdated(
+        address indexed account,
+        address indexed node,
+        uint8 roles,
+        uint32 capacity,
+        string peer
+    );
     event NodeRetired(address indexed account, address indexed node);
     event GovernanceProposed(address indexed current, address indexed proposed);
     event GovernanceTransferred(address indexed previous, address indexed current);

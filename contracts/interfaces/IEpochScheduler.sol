@@ -300,7 +300,10 @@ interface IEpochScheduler {
     function lease(uint256 jobId, uint8 first) external view returns (Lease memory);
 
     /// @notice The lease that a node claimed last in the open attempt. `held` is false when there is none.
-    function leaseOf(uint256 jobId, address node) external view returns (bool held, uint8 first, Lease memory);
+    function leaseOf(
+        uint256 jobId,
+        address node
+    ) external view returns (bool held, uint8 first, Lease memory);
 
     /// @notice Kept for ever.
     function outcome(uint256 jobId, uint16 round_) external view returns (Outcome memory);

@@ -3,7 +3,8 @@ pragma solidity ^0.8.28;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
-/// @title Arithmetic on sets of at most 256 epochs (or seats), one bit each. Nothing here loops over the bits.
+/// @title Arithmetic on sets of at most 256 epochs (or seats), one bit each. Nothing here loops over the
+/// bits.
 library EpochBitmap {
     /// @notice The bits from `first` to `first + count - 1`. Bits beyond the 256th are lost.
     function range(uint256 first, uint256 count) internal pure returns (uint256) {
@@ -13,7 +14,8 @@ library EpochBitmap {
         }
     }
 
-    /// @notice The lowest run of clear bits below `epochs`, cut to `limit`; a count of zero when there is none.
+    /// @notice The lowest run of clear bits below `epochs`, cut to `limit`; a count of zero when there is
+    /// none.
     function lowestFreeRun(
         uint256 taken,
         uint256 epochs,
@@ -27,11 +29,16 @@ library EpochBitmap {
     }
 
     /// @notice The epochs of the updates whose first epochs are set in `starts`.
-    /// @dev Kogge-Stone fill: each step doubles how far the starts have spread over delivered epochs where no update starts.
+    /// @dev Kogge-Stone fill: each step doubles how far the starts have spread over delivered epochs where no
+    /// update starts.
     /// @param starts A subset of `allStarts`.
     /// @param delivered All delivered epochs.
     /// @param allStarts First epochs of all delivered updates.
-    function flood(uint256 starts, uint256 delivered, uint256 allStarts) internal pure returns (uint256 covered) {
+    function flood(
+        uint256 starts,
+        uint256 delivered,
+        uint256 allStarts
+    ) internal pure returns (uint256 covered) {
         covered = starts;
         uint256 open = delivered & ~allStarts;
         for (uint256 step = 1; step < 256; step <<= 1) {
@@ -44,14 +51,16 @@ library EpochBitmap {
     function popcount(uint256 bitmap) internal pure returns (uint256 count) {
         if (bitmap == type(uint256).max) return 256;
         unchecked {
-            // Sums of 2, 4 and 8 neighbours: each fits its field, so nothing wraps or spills into the next one.
+            // Sums of 2, 4 and 8 neighbours: each fits its field, so nothing wraps or spills into the next
+            // one.
             bitmap -= (bitmap >> 1) & 0x5555555555555555555555555555555555555555555555555555555555555555;
             bitmap =
                 (bitmap & 0x3333333333333333333333333333333333333333333333333333333333333333) +
                 ((bitmap >> 2) & 0x3333333333333333333333333333333333333333333333333333333333333333);
-            bitmap = (bitmap + (bitmap >> 4)) & 0x0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f;
-            // The product gathers the sum of all 32 bytes in its highest one (at most 255, as 256 has returned above);
-            // what wraps is discarded.
+            bitmap =
+                (bitmap + (bitmap >> 4)) & 0x0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f;
+            // The product gathers the sum of all 32 bytes in its highest one (at most 255, as 256 has
+            // returned above); what wraps is discarded.
             count = (bitmap * 0x0101010101010101010101010101010101010101010101010101010101010101) >> 248;
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {vm} from "../test/Vm.sol";
+import {vm} from "../test/Vm.t.sol";
 import {EpochBitmap} from "./EpochBitmap.sol";
 
 /// @title The arithmetic of EpochBitmap against loops over the bits.
@@ -66,27 +66,33 @@ contract EpochBitmapTest {
         uint256 accepts
     ) external pure {
         (uint256 delivered, uint256 starts, uint256 accepted, uint256 expected) = (0, 0, 0, 0);
-        uint256 at;
-        for (uint256 i = 0; at < 256; ++i) {
-            uint256 count = 1 + (uint8(lengths[i % 32]) >> (i % 8));
-            if (at + count > 256) count = 256 - at;
-            uint256 range = EpochBitmap.range(at, count);
+        uint256 next;
+        for (uint256 i = 0; next < 256; ++i) {
+            uint256 count = 1 + (uint256(uint8(lengths[i % 32])) >> (i % 8));
+            if (next + count > 256) count = 256 - next;
+            uint256 range = EpochBitmap.range(next, count);
             if ((delivers >> i) & 1 == 1) {
                 delivered |= range;
-                starts |= 1 << at;
+                starts |= 1 << next;
                 if ((accepts >> i) & 1 == 1) {
-                    accepted |= 1 << at;
+                    accepted |= 1 << next;
                     expected |= range;
                 }
             }
-            at += count;
+            next += count;
         }
         vm.assertEq(EpochBitmap.flood(accepted, delivered, starts), expected);
         vm.assertEq(EpochBitmap.flood(starts, delivered, starts), delivered);
         vm.assertEq(EpochBitmap.flood(0, delivered, starts), 0);
     }
 
-    function _assertRun(uint256 taken, uint256 epochs, uint256 limit, uint256 first, uint256 count) private pure {
+    function _assertRun(
+        uint256 taken,
+        uint256 epochs,
+        uint256 limit,
+        uint256 first,
+        uint256 count
+    ) private pure {
         (uint256 gotFirst, uint256 gotCount) = EpochBitmap.lowestFreeRun(taken, epochs, limit);
         vm.assertEq(gotCount, count, "count");
         vm.assertEq(gotFirst, first, "first");

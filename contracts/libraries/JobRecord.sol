@@ -53,7 +53,8 @@ library JobRecord {
         _require(terms.ruleset != 0, "ruleset");
     }
 
-    /// @notice The most that a job can cost: every epoch accepted and the whole vote budget of every round spent.
+    /// @notice The most that a job can cost: every epoch accepted and the whole vote budget of every round
+    /// spent.
     function budget(IEpochScheduler.Terms calldata terms, uint256 voters) internal pure returns (uint256) {
         uint256 perRound = uint256(terms.epochsPerRound) * terms.epochPrice + voters * terms.votePrice;
         return terms.rounds * perRound;

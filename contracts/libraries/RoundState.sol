@@ -6,9 +6,11 @@ import {IEpochScheduler} from "../interfaces/IEpochScheduler.sol";
 import {EpochBitmap} from "./EpochBitmap.sol";
 import {JobRecord} from "./JobRecord.sol";
 
-/// @title What the stored state of a round means now. Phases follow from deadlines and counters alone: nobody pokes a keeper.
-/// @dev The bitmaps and the accumulator of a round are not cleared when the next one opens: writing over what was there costs
-/// a fifth of filling an empty slot. Until a counter says that they were written in this round, they count as zero.
+/// @title What the stored state of a round means now. Phases follow from deadlines and counters alone: nobody
+/// pokes a keeper.
+/// @dev The bitmaps and the accumulator of a round are not cleared when the next one opens: writing over what
+/// was there costs a fifth of filling an empty slot. Until a counter says that they were written in this
+/// round, they count as zero.
 library RoundState {
     function phase(
         IEpochScheduler.Round storage round,
@@ -24,16 +26,20 @@ library RoundState {
         if (!votable) return IEpochScheduler.Phase.Stalled;
         if (block.timestamp < round.voteDeadline) return IEpochScheduler.Phase.Voting;
         return
-            block.timestamp < round.revealDeadline ? IEpochScheduler.Phase.Reveal : IEpochScheduler.Phase.Stalled;
+            block.timestamp < round.revealDeadline
+                ? IEpochScheduler.Phase.Reveal
+                : IEpochScheduler.Phase.Stalled;
     }
 
-    /// @notice Whether there is something to vote on, and enough to vote on it. Once true it stays so in the attempt.
+    /// @notice Whether there is something to vote on, and enough to vote on it. Once true it stays so in the
+    /// attempt.
     function mayVote(
         IEpochScheduler.Round storage round,
         JobRecord.Record storage record
     ) internal view returns (bool) {
-        bool trained = round.deliveredEpochs == record.epochsPerRound ||
-            (block.timestamp >= round.trainingDeadline && round.updates >= record.minUpdates);
+        bool trained =
+            round.deliveredEpochs == record.epochsPerRound ||
+                (block.timestamp >= round.trainingDeadline && round.updates >= record.minUpdates);
         return trained && EpochBitmap.popcount(round.eligible) >= record.minValidators;
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+// solhint-disable interface-starts-with-i
+
 /// @title The cheatcodes that the tests use.
 interface Vm {
     function warp(uint256 timestamp) external;

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
+import {ConsortiumFixture} from "./test/ConsortiumFixture.t.sol";
+import {vm} from "./test/Vm.t.sol";
+
+contract TermsAreCheckedTest is ConsortiumFixture {
+    function setUp() external {
+        _consortium();
+    }
+
+    function test_each_term_has_its_bounds() external {
+        IEpochScheduler.Terms memory terms = _terms();
+        terms.rounds = 0;
+        _refuse(terms, "rounds");
+        terms = _terms();
+        terms.epochsPerRound = 0;
+        _refuse(terms, "epochsPerRound");
+        terms.epochsPerRound = 257;
+        _refuse(terms, "epochsPerRound");
+        terms = _terms();
+        terms.minUpdates = 0;
+        _refuse(terms, "minUpdates");
+        terms.minUpdates = EPOCHS + 1;
+        _refuse(terms, "minUpdates");
+        terms = _terms();
+        terms.minValidators = 0;
+        _refuse(terms, "minValidators");
+        terms.minValidators = 65;
+        _refuse(terms, "minValidators");
+        terms = _terms();
+        terms.maxAttempts = 0;
+        _refuse(terms, "maxAttempts");
+        terms.maxAttempts = 17;
+        _refuse(terms, "maxAttempts");
+        terms = _terms();
+        terms.minLeaseTime = 0;
+        _refuse(terms, "minLeaseTime");
+        terms.minLeaseTime = LEASE_TIME + 1;
+        _refuse(terms, "minLeaseTime");
+        terms = _terms();
+        terms.trainingWindow = LEASE_TIME - 1;
+        _refuse(terms, "trainingWindow");
+        terms = _terms();
+        terms.voteWindow = 0;
+        _refuse(terms, "voteWindow");
+        terms = _terms();
+        terms.revealWindow = 0;
+        _refuse(terms, "revealWindow");
+        terms = _terms();
+        terms.maxUpdateBytes = 0;
+        _refuse(terms, "maxUpdateBytes");
+        terms = _terms();
+        terms.ruleset = 0;
+        _refuse(terms, "ruleset");
+    }
+
+    function test_the_widest_terms_are_accepted_and_kept() external {
+        IEpochScheduler.Terms memory terms = IEpochScheduler.Terms({
+            rounds: 65_535,
+            epochsPerRound: 256,
+            minUpdates: 256,
+            minValidators: 64,
+            maxAttempts: 16,
+            claimWindow: type(uint32).max,
+            leaseTime: type(uint32).max,
+            minLeaseTime: type(uint32).max,
+            trainingWindow: type(uint32).max,
+            voteWindow: type(uint32).max,
+            revealWindow: type(uint32).max,
+            grace: type(uint32).max,
+            epochPrice: 1 << 60,
+            votePrice: 1 << 60,
+            maxUpdateBytes: type(uint64).max,
+            ruleset: bytes32(type(uint256).max)
+        });
+        uint256 job = _submitJob(terms);
+        vm.assertEq(keccak256(abi.encode(scheduler.job(job).terms)), keccak256(abi.encode(terms)));
+        vm.assertEq(scheduler.round(job).revealDeadline, START + 3 * uint256(type(uint32).max));
+    }
+
+    function _refuse(IEpochScheduler.Terms memory terms, string memory field) private {
+        vm.expectRevert(abi.encodeWithSelector(IEpochScheduler.SchedulerBadTerms.selector, field));
+        scheduler.submitJob(terms, _content("spec"), _content("model"));
+    }
+}
