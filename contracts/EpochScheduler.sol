@@ -65,6 +65,8 @@ contract EpochScheduler is EpochRecords {
         _checkContent(model, "model");
         uint256 voters = REGISTRY.organisationCount();
         uint256 budget = JobRecord.budget(terms, voters);
+        // A free job costs its client nothing but gas: strangers could fill the list of open jobs.
+        if (budget == 0 && !REGISTRY.isMember(msg.sender)) revert SchedulerNotMember(msg.sender);
 
         jobId = ++_jobCount;
         JobRecord.Record storage record = _jobs[jobId];
@@ -103,8 +105,8 @@ contract EpochScheduler is EpochRecords {
         Claim storage last = _claims[jobId][msg.sender];
         uint64 claimed = round_.claimedCapacity;
         uint256 taken = claimed == 0 ? 0 : round_.taken;
-        if (last.round != number || last.attempt != attempt) round_.claimedCapacity = claimed + capacity;
-        else _checkClaimAgain(jobId, record, round_, last.first);
+        if (last.round != number) round_.claimedCapacity = claimed + capacity;
+        else if (last.attempt == attempt) _checkClaimAgain(jobId, record, round_, last.first);
 
         (uint256 start, uint256 length) = EpochBitmap.lowestFreeRun(
             taken,
@@ -245,7 +247,17 @@ contract EpochScheduler is EpochRecords {
             _recordOutcome(jobId, round_, modelDigest, updateSet & ~accepted, invalid, score);
         }
         uint16 number = round_.number;
-        emit RoundClosed(jobId, number, round_.attempt, modelDigest, accepted, invalid, score, votePayment);
+        emit RoundClosed(
+            jobId,
+            number,
+            round_.attempt,
+            modelDigest,
+            accepted,
+            invalid,
+            score,
+            votePayment,
+            round_.accumulated()
+        );
 
         if (owed != 0) VAULT.owe(jobId, owed);
         if (number == record.rounds) _endJob(jobId, record, JobStatus.Completed);

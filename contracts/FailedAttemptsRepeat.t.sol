@@ -38,6 +38,17 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
         _assertPhase(_job, IEpochScheduler.Phase.Voting);
     }
 
+    function test_a_node_that_claims_in_several_attempts_counts_once_for_the_next_quotas() external {
+        _claim(_job, 0);
+        _claim(_job, 1);
+        _deliver(_job, 1);
+        vm.warp(START + TRAINING);
+        scheduler.reopen(_job);
+        _claim(_job, 0);
+        _claim(_job, 1);
+        vm.assertEq(scheduler.round(_job).claimedCapacity, 6);
+    }
+
     function test_a_training_phase_in_which_nothing_happened_starts_again() external {
         vm.warp(START + TRAINING);
         scheduler.reopen(_job);

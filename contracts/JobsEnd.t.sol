@@ -155,11 +155,12 @@ contract JobsEndTest is ConsortiumFixture {
         vm.assertEq(scheduler.job(_submitJob()).leaseBond, 1);
     }
 
-    function test_a_job_may_be_free_of_charge() external {
+    function test_a_job_of_a_member_may_be_free_of_charge() external {
         IEpochScheduler.Terms memory terms = _terms();
         (terms.epochPrice, terms.votePrice) = (0, 0);
         scheduler.setParameters(0, 0);
-        uint256 job = _submitJob(terms);
+        vm.prank(parties[0].account);
+        uint256 job = scheduler.submitJob(terms, _content("spec"), _content("model 0"));
         for (uint256 i = 0; i < 3; ++i) _round(job);
         _settleAll(job);
         for (uint256 i = 0; i < 4; ++i) {

@@ -56,6 +56,19 @@ contract TermsAreCheckedTest is ConsortiumFixture {
         _refuse(terms, "ruleset");
     }
 
+    function test_a_job_that_pays_nothing_is_for_members_alone() external {
+        IEpochScheduler.Terms memory terms = _terms();
+        (terms.epochPrice, terms.votePrice) = (0, 0);
+        address stranger = vm.addr(0x57a9);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IEpochScheduler.SchedulerNotMember.selector, stranger));
+        scheduler.submitJob(terms, _content("spec"), _content("model"));
+
+        vm.prank(parties[0].account);
+        uint256 job = scheduler.submitJob(terms, _content("spec"), _content("model"));
+        vm.assertEq(scheduler.job(job).client, parties[0].account);
+    }
+
     function test_the_widest_terms_are_accepted_and_kept() external {
         IEpochScheduler.Terms memory terms = IEpochScheduler.Terms({
             rounds: 65_535,

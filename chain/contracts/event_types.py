@@ -148,6 +148,7 @@ class RoundClosed(ChainEvent):
     invalid: int
     score: int
     vote_payment: int
+    accumulator: bytes
 
 
 @dataclass(frozen=True)

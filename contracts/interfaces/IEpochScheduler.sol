@@ -101,7 +101,7 @@ interface IEpochScheduler {
     /// @param number 1 to rounds. @param attempt From 1.
     /// @param openedAt When this attempt opened (chain time, seconds), as are the deadlines.
     /// @param deliveredEpochs Epochs delivered. @param updates Updates delivered.
-    /// @param claimedCapacity Sum of the capacities of the nodes that claimed in this round, each once per attempt.
+    /// @param claimedCapacity Sum of the capacities of the nodes that claimed in this round, each once.
     /// @param quotaCapacity What a node's capacity is divided by for its quota.
     /// @param eligible Seats that may vote in this attempt. @param quorum Matching seals needed.
     /// @param taken Epochs on live leases or delivered. @param delivered Epochs delivered.
@@ -213,7 +213,8 @@ interface IEpochScheduler {
         uint256 accepted,
         uint256 invalid,
         uint32 score,
-        uint256 votePayment
+        uint256 votePayment,
+        bytes32 accumulator
     );
     event AttemptFailed(uint256 indexed jobId, uint16 indexed round, uint8 attempt, bool voting);
     event JobCancelRequested(uint256 indexed jobId);
@@ -223,6 +224,7 @@ interface IEpochScheduler {
     error SchedulerBadTerms(string field);
     error SchedulerBadContent(string field);
     error SchedulerUnknownJob(uint256 jobId);
+    error SchedulerNotMember(address client);
     error SchedulerNotClient(address caller, address client);
     error SchedulerNotGovernance(address caller);
     error SchedulerNotVote(address caller);
@@ -241,7 +243,7 @@ interface IEpochScheduler {
     error SchedulerCancelled(uint256 jobId);
 
     /// @notice Submits a job and escrows rounds * (epochsPerRound * epochPrice + voters * votePrice) from the caller.
-    /// Round 1 opens at once.
+    /// Round 1 opens at once. A job that pays nothing is for members alone.
     /// @param spec What is trained and how, for the nodes; the chain keeps its digest.
     /// @param model The initial weights.
     function submitJob(

@@ -85,9 +85,10 @@ class LeaseReplay:
             where,
         )
         last = self._last.get((event.round, event.attempt, event.node))
-        if last is None:
+        if event.node not in round_.claimants:
+            round_.claimants.add(event.node)
             round_.claimed_capacity += trainer.capacity
-        else:
+        if last is not None:
             self._check_again(last, attempt, at, where)
 
         quota = -(-terms.epochs_per_round * trainer.capacity // round_.quota_capacity)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from chain.consortium import Consortium
 from chain.contracts.types import LeaseState, Verdict
-from chain.errors import ChainError
 from node.audit.replay import Replayed
 from node.audit.report import Book, Check, Where
-from node.audit.state import RoundRecord
 from node.joblog import accumulate
 
 _HASH = bytes(32)
@@ -127,13 +125,11 @@ def _compare_accumulators(consortium: Consortium, replayed: Replayed, block: int
     for round_ in replayed.state.rounds.values():
         if not round_.updates:
             continue
-        newest = round_ is replayed.state.round
-        on_chain = _accumulator(consortium, replayed.state.facts.job_id, round_, block if newest else None)
-        if on_chain is None:
-            book.note(
-                "accumulators of some closed rounds were not compared: the RPC node no longer keeps the state of "
-                "that time, or the round closed in the block of its last update; their updates are bound by the votes"
-            )
+        if round_.closed is not None:
+            on_chain = round_.closed.accumulator
+        elif round_ is replayed.state.round:
+            on_chain = consortium.scheduler.round(replayed.state.facts.job_id, block).accumulator
+        else:
             continue
         where = Where(round=round_.number, digest=on_chain.hex(), block=block)
         book.equal(
@@ -141,17 +137,3 @@ def _compare_accumulators(consortium: Consortium, replayed: Replayed, block: int
         )
         compared += 1
     return compared
-
-
-def _accumulator(consortium: Consortium, job_id: int, round_: RoundRecord, block: int | None) -> bytes | None:
-    """What the contract held after the round's last update; None where that can no longer be read.
-
-    The next round uses the slot again, so a closed round's value is in the state of an earlier block alone.
-    """
-    try:
-        found = consortium.scheduler.round(job_id, block or round_.updates[-1].block_number)
-    except ChainError:
-        if block is not None:
-            raise
-        return None
-    return found.accumulator if found.number == round_.number else None

@@ -88,6 +88,7 @@ class RoundRecord:
     before: bytes | None
     quota_capacity: int
     claimed_capacity: int = 0
+    claimants: set[str] = field(default_factory=set)
     taken: int = 0
     delivered: int = 0
     update_set: int = 0

@@ -157,7 +157,7 @@ def completed() -> Scenario:
     s.at(
         OPENED + 40,
         made(ev.ResultRevealed, 1, 1, 1, MODEL, 0b101, 0b10, 0b111, 0, "cid"),
-        made(ev.RoundClosed, 1, 1, 1, MODEL, 0b101, 0b10, 20, VOTE_PRICE),
+        made(ev.RoundClosed, 1, 1, 1, MODEL, 0b101, 0b10, 20, VOTE_PRICE, bytes(32)),
         made(ev.Owed, 1, owed),
         made(ev.Refunded, 1, CLIENT, refund),
         made(ev.JobEnded, 1, JobStatus.COMPLETED, refund),

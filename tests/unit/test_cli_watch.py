@@ -47,7 +47,7 @@ def a_round() -> list[Any]:
         at(ev.UpdateSubmitted, 7, 1, 1, NODE_A, 3, 1, 290, b"\x04" * 32, "bafytwo"),
         at(ev.VoteCast, 8, 1, 1, ALPHA, 1, NODE_A, TRUE, TRUE, 912_300),
         at(ev.VoteCast, 9, 1, 1, BETA, 1, NODE_B, TRUE, FALSE, 500_000),
-        at(ev.RoundClosed, 10, 1, 1, 1, MODEL, 0b1001, 0, 912_300, TOKEN // 2, index=1),
+        at(ev.RoundClosed, 10, 1, 1, 1, MODEL, 0b1001, 0, 912_300, TOKEN // 2, bytes(32), index=1),
         at(ev.RoundOpened, 10, 1, 2, 1, 10, 20, 30, 0b11, 2, MODEL, index=2),
         at(ev.ResultRevealed, 10, 1, 1, 1, MODEL, 0b1001, 0, 0b01, 0b10, "bafymodel", index=3),
     ]
@@ -98,7 +98,7 @@ def test_summary_when_a_round_closed_then_counts_what_its_events_say() -> None:
 def test_summary_when_an_update_was_left_out_then_it_is_not_paid() -> None:
     shown, _ = watch()
     events = a_round()
-    events[9] = at(ev.RoundClosed, 10, 1, 1, 1, MODEL, 0b0001, 0, 912_300, TOKEN // 2)
+    events[9] = at(ev.RoundClosed, 10, 1, 1, 1, MODEL, 0b0001, 0, 912_300, TOKEN // 2, bytes(32))
     shown.feed(events)
     assert shown.summaries[0].accepted == 1
     assert shown.summaries[0].paid[NODE_A] == 3 * TOKEN
