@@ -23,10 +23,10 @@ from chain.contracts.types import JobStatus, Role
 from chain.devaccounts import DevAccount
 from chain.errors import ChainError
 from chain.wallet import Wallet
-from node.cli.follow import block_times, read_history, read_log
-from node.cli.names import read_names
 from node.cli.watch import JobWatch
+from node.follow import block_times, read_history, read_log
 from node.membership import Declaration, lacks_gas, register_node, retire_node, stake_up_to
+from node.names import read_names
 from node.rewards import settle, unsettled, withdraw
 
 NORTH = ORGANISATIONS[0]

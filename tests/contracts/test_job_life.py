@@ -270,6 +270,8 @@ def test_removed_organisation_votes_in_the_open_round_and_in_no_later_one(world:
     first = Verdict(digest("model 1"), world.train(job_id))
     world.wait(1)
     world.send(GOVERNANCE, world.registry.remove(ORGANISATIONS[0].address))
+    # So that the removal is before the opening of the next round, not in the same second.
+    world.wait(1)
     for index in range(4):
         world.cast(job_id, index, first)
     world.finalize(job_id, first)
