@@ -23,7 +23,8 @@ $(SETUP): pyproject.toml constraints.txt
 	@touch $@
 
 $(NPM): package.json package-lock.json $(SETUP)
-	npm ci --no-audit --no-fund --loglevel=error
+	@# Not `npm ci`: it refuses a lock file without the native parts of other platforms, which a mirror may lack.
+	npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 demo: setup ## run the main job on four organisations; ARGS=--kill-one kills one in mid-round
