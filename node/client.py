@@ -163,13 +163,16 @@ def check_quote(plan: JobPlan, offer: Quote) -> None:
             f"budget: the job costs {format_units(offer.cost)} tokens, {offer.client} has "
             f"{format_units(offer.balance)}; lower rounds or prices, or fund the account"
         )
-    if offer.validators < plan.terms.min_validators:
+    if offer.validators == 0:
+        found.append("no organisation has stake and a validator; see `milon node register --help`")
+    elif offer.validators < plan.terms.min_validators:
+        can = f"{offer.validators} organisation{'' if offer.validators == 1 else 's'}"
         found.append(
-            f"schedule.min_validators: {plan.terms.min_validators} is more than the {offer.validators} "
-            "organisations that are bonded and run a validator now; lower it, or have more stake and register"
+            f"schedule.min_validators: {plan.terms.min_validators} wanted, {can} with stake and a validator; "
+            "lower it, or let more register"
         )
     if offer.capacity == 0:
-        found.append("no organisation has registered a trainer; see `milon node register`")
+        found.append("no organisation has registered a trainer; see `milon node register --help`")
     if found:
         lines = "\n".join(f"  {line}" for line in found)
         raise SpecError(f"job {plan.job.name!r} cannot be submitted:\n{lines}")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
+from node.errors import SpecError
 from node.spec.fields import Name, Section, choice, option
 from node.spec.jobfile import BUILT_IN_SOURCES
 from node.spec.mistakes import Mistake, from_validation, not_allowed, raise_all, unknown_key
@@ -120,7 +121,7 @@ class NodeSection(Section):
     data_dir: FilePath = option(
         Path(".milon"),
         "the path of a folder",
-        "where the node keeps its cache and its lock",
+        "where the node keeps its cache",
         validate_default=False,
     )
     device: Annotated[str, _matches(_DEVICE)] = option(
@@ -217,6 +218,10 @@ def load_config(path: Path | str | None, overrides: Mapping[str, str] | None = N
         SpecError: the file cannot be read, is not TOML, or holds mistakes: all of them, one per line.
     """
     where = "node configuration" if path is None else str(path)
+    if path is not None and not Path(path).exists():
+        raise SpecError(
+            f"{path}: no such file; write it with `milon node init {path}`, or give --config FILE"
+        )
     raw = {} if path is None else read_toml(Path(path), "node configuration")
     folder = Path.cwd() if path is None else Path(path).absolute().parent
     return check_config(raw, folder, where, lay_over(raw, overrides or {}, "node.capacity"))

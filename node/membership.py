@@ -61,6 +61,25 @@ def register_node(consortium: Consortium, organisation: Sender, node: Wallet, de
     return "updated"
 
 
+def missing_stake(consortium: Consortium, account: str, target: int) -> int:
+    """What an organisation has to add to reach ``target`` base units of free and locked stake; 0 if nothing.
+
+    Raises:
+        ChainError: it has fewer tokens than that.
+    """
+    held = consortium.vault.account(account)
+    missing = target - held.free - held.locked
+    if missing <= 0:
+        return 0
+    balance = consortium.token.balance_of(account)
+    if balance < missing:
+        raise ChainError(
+            f"{account} would have to stake {format_units(missing)} more tokens and has {format_units(balance)}; "
+            "stake less, or fund the account"
+        )
+    return missing
+
+
 def stake_up_to(consortium: Consortium, organisation: Sender, target: int) -> int:
     """Stakes what is missing to ``target`` base units of free and locked stake; returns how much that was.
 
@@ -68,16 +87,9 @@ def stake_up_to(consortium: Consortium, organisation: Sender, target: int) -> in
         ChainError: the organisation has fewer tokens than that; ContractError.
     """
     vault, token, account = consortium.vault, consortium.token, organisation.address
-    held = vault.account(account)
-    missing = target - held.free - held.locked
-    if missing <= 0:
+    missing = missing_stake(consortium, account, target)
+    if not missing:
         return 0
-    balance = token.balance_of(account)
-    if balance < missing:
-        raise ChainError(
-            f"{account} would have to stake {format_units(missing)} more tokens and has {format_units(balance)}; "
-            "stake less, or fund the account"
-        )
     if token.allowance(account, vault.address) < missing:
         organisation.send(token.approve(vault.address, missing))
     organisation.send(vault.stake(account, missing))

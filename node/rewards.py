@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from chain.consortium import Consortium
 from chain.contracts.event_types import VoteCast, Withdrawn
+from chain.contracts.token import format_units
 from chain.contracts.types import BallotState, Job, JobStatus, Lease, LeaseState, Round
+from chain.errors import ChainError
 from chain.sender import Sender
 from chain.transport import rpc
 from node.joblog import JobHistory, JobLog
@@ -68,6 +70,24 @@ def settle(consortium: Consortium, sender: Sender, owing: Unsettled) -> None:
         sender.send(consortium.scheduler.settle(owing.job_id, owing.leases))
     if owing.seats:
         sender.send(consortium.vote.settle(owing.job_id, owing.seats))
+
+
+def unbond(consortium: Consortium, sender: Sender, amount: int) -> int:
+    """Starts the way out of ``amount`` base units of the sender's free stake; the chain time when it is over.
+
+    All that is on its way out waits anew.
+
+    Raises:
+        ChainError: so much is not free; ContractError.
+    """
+    held = consortium.vault.account(sender.address)
+    if amount > held.free:
+        raise ChainError(
+            f"{sender.address} has {format_units(held.free)} tokens of free stake, not {format_units(amount)}; "
+            f"{format_units(held.locked)} are locked until their rounds are settled"
+        )
+    sender.send(consortium.vault.unbond(amount))
+    return consortium.vault.account(sender.address).unbonding_at
 
 
 def withdraw(consortium: Consortium, sender: Sender) -> int:

@@ -58,6 +58,8 @@ def _run(arguments: argparse.Namespace) -> int:
             fresh=arguments.fresh,
             report=lambda line: print(line, file=progress, flush=True),
         )
+    if result.created:
+        print(f"next: give {result.path} to every member; each runs milon node init", file=progress)
     if arguments.json:
         print(
             json.dumps(

@@ -80,13 +80,13 @@ def show_report(report: AuditReport, names: Names) -> None:
         for c in report.checks
     ]
     print_table(["", "check", "compared", "what"], rows, ["compared"])
-    figures = [
-        f"{name} {format_units(value) if name in _AMOUNTS else value}"
-        for name, value in report.figures.items()
+    counts = [f"{name} {value}" for name, value in report.figures.items() if name not in _AMOUNTS]
+    amounts_of = [
+        f"{name} {format_units(report.figures[name])}" for name in _AMOUNTS if name in report.figures
     ]
     click.echo()
-    click.echo(f"counted  {', '.join(figures[: -len(_AMOUNTS) - 1])}, {figures[-1]}")
-    click.echo(f"tokens   {', '.join(figures[-len(_AMOUNTS) - 1 : -1])}")
+    console().print(f"counted  {', '.join(counts)}")
+    console().print(f"tokens   {', '.join(amounts_of)}")
     if report.organisations:
         click.echo()
         amounts = [

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import Enum, Flag
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -65,6 +66,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
     return value
+
+
+def chain_date(seconds: int) -> str:
+    """Chain time for people, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 class Tokens(click.ParamType[int]):
@@ -152,8 +158,13 @@ def progress(text: str, *, quiet: bool = False) -> Iterator[Callable[[str], None
         yield lambda newer: status.update(newer)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
-    """A table on stdout; columns named in ``right`` are aligned to the right."""
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = (), *, wrap: bool = True
+) -> None:
+    """A table on stdout; columns named in ``right`` are aligned to the right.
+
+    With ``wrap`` false no cell is broken, so that what is to be copied stays whole, however narrow the terminal.
+    """
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -161,11 +172,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console().print(table)
+    console(wide=not wrap).print(table)
 
 
-def console(**options: Any) -> Any:
-    """A rich console on stdout that neither highlights nor reads markup, and wide enough for a pipe."""
+def console(*, wide: bool = False, **options: Any) -> Any:
+    """A rich console on stdout that neither highlights nor reads markup, and wide enough for a pipe.
+
+    With ``wide`` it breaks no line on a terminal either.
+    """
     from rich.console import Console
 
     class Quiet(Console):
@@ -173,5 +187,5 @@ def console(**options: Any) -> Any:
             # Rich would exit with 1; that the reader went away is for `main` to judge.
             raise BrokenPipeError
 
-    width = None if sys.stdout.isatty() else 200
+    width = 1000 if wide else None if sys.stdout.isatty() else 200
     return Quiet(file=sys.stdout, highlight=False, markup=False, width=width, **options)

@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 import click
+from eth_utils.address import is_address, to_checksum_address
 
 from chain.devnet import (
     BACKENDS,
@@ -15,11 +16,14 @@ from chain.devnet import (
     Devnet,
     DevnetError,
     find_devnet,
+    fund,
     list_devnets,
     start_devnet,
     stop_devnet,
 )
+from chain.devtime import ETHER
 from chain.provider import rpc
+from chain.wallet import find
 
 
 @click.group(epilog="Example: milon devnet up")
@@ -94,6 +98,27 @@ def status(port: int | None, as_json: bool) -> None:
         click.echo(
             f"devnet ({chain.backend}) at {chain.url}, process {chain.pid}, block {block}, log {chain.log}"
         )
+
+
+@devnet.command("fund", epilog="Example: milon devnet fund client --coins 10")
+@click.argument("account")
+@click.option("--coins", type=click.IntRange(1, 10**6), default=10, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), help="Which one, if there are several.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def fund_(account: str, coins: int, port: int | None, as_json: bool) -> None:
+    """Set how many of the local chain's coins, which pay for gas, an account has.
+
+    ACCOUNT is an address, or a key: its label in ~/.milon/keys, or its keystore's path.
+    """
+    chain = find_devnet(port)
+    if chain is None:
+        raise DevnetError("no devnet runs; start one with `milon devnet up`")
+    address = str(to_checksum_address(account)) if is_address(account) else find(account).address
+    fund(chain.connect(), [address], coins * ETHER)
+    if as_json:
+        click.echo(json.dumps({"account": address, "coins": coins}))
+    else:
+        click.echo(f"{address} has {coins} coins for gas")
 
 
 def _facts(chain: Devnet) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def evaluate(
     "source",
     required=True,
     metavar="PATH",
-    help="An image, a folder of them, a .npz or a .csv file.",
+    help="An image, a folder of them, a .npz or a .csv file, or a built-in data set's name.",
 )
 @_ROUND
 @_DEVICE

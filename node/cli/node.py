@@ -19,7 +19,14 @@ from node.cli.common import (
     set_option,
     to_json,
 )
-from node.cli.session import DEFAULT_IPFS, DEFAULT_RPC, Session, key_options, session_options
+from node.cli.session import (
+    DEFAULT_IPFS,
+    DEFAULT_RPC,
+    Session,
+    key_options,
+    newest_deployment,
+    session_options,
+)
 
 if TYPE_CHECKING:
     from node.config import NodeConfig
@@ -70,11 +77,29 @@ def node() -> None:
     "--capacity", type=click.IntRange(1, 65535), default=1, show_default=True, help="Training capacity."
 )
 @click.option(
-    "--rpc", default=DEFAULT_RPC, show_default=True, metavar="URL", help="JSON-RPC endpoint of the chain."
+    "--rpc",
+    envvar="MILON_RPC",
+    show_envvar=True,
+    default=DEFAULT_RPC,
+    show_default=True,
+    metavar="URL",
+    help="JSON-RPC endpoint of the chain.",
 )
-@click.option("--deployment", type=click.Path(path_type=Path), help="Deployment file of the consortium.")
 @click.option(
-    "--ipfs", default=DEFAULT_IPFS, show_default=True, metavar="URL", help="RPC API of its IPFS daemon."
+    "--deployment",
+    envvar="MILON_DEPLOYMENT",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Deployment file of the consortium; the newest deployments/<chain id>.json here when left out.",
+)
+@click.option(
+    "--ipfs",
+    envvar="MILON_IPFS",
+    show_envvar=True,
+    default=DEFAULT_IPFS,
+    show_default=True,
+    metavar="URL",
+    help="RPC API of its IPFS daemon.",
 )
 @click.option(
     "--private-data", metavar="PATH", help="The node's own data, for jobs that train on private data."
@@ -106,6 +131,7 @@ def init(
     """  # fmt: skip
     from node.nodesetup import address_of, data_source, found_key, write_config
 
+    deployment = deployment or newest_deployment()
     given: dict[str, dict[str, Any]] = {
         "chain": {"rpc": rpc, "deployment": None if deployment is None else deployment.absolute()},
         "identity": {
@@ -127,7 +153,7 @@ def init(
     emit(
         as_json,
         {"config": file.absolute(), "keystore": keystore, "address": address_of(config)},
-        f"wrote    {file}\nkey      {told}\nnext     milon node register --config {file}, with the organisation's key",
+        f"wrote    {file}\nkey      {told}\n{_next_of(config, file)}",
     )
 
 
@@ -161,13 +187,15 @@ def register(
     from node.config import load_config
     from node.keys import Key as KeyOf
     from node.keys import open_wallet
-    from node.membership import Declaration, lacks_gas, register_node, stake_up_to
+    from node.membership import Declaration, lacks_gas, missing_stake, register_node, stake_up_to
 
     loaded = load_config(config, dict(overrides))
     session = _session(loaded, key)
     consortium = session.consortium
     own = open_wallet(KeyOf.of(loaded.identity), consortium)
     with progress("registering", quiet=as_json), session.sender() as sender:
+        if stake is not None:
+            missing_stake(consortium, sender.address, stake)
         known = consortium.registry.node(own.address).peer
         where = peer if peer is not None else _ask_peer(loaded) or known
         declared = Declaration(Role(loaded.node.role_mask), loaded.node.declared_capacity, where)
@@ -175,14 +203,18 @@ def register(
         staked = 0 if stake is None else stake_up_to(consortium, sender, stake)
     account = session.wallet.address
     bonded, held = consortium.vault.is_bonded(account), consortium.vault.account(account)
-    lines = [f"node {own.address} of {account}: {outcome}"]
+    name = consortium.registry.organisation(account).name
+    lines = [f"node {own.address} of {name}: {outcome}"]
     if staked:
         lines.append(f"staked {format_units(staked)} tokens")
     if not bonded:
         least, has = format_units(consortium.vault.minimum_stake()), format_units(held.free + held.locked)
         lines.append(f"warning: {least} tokens of stake are needed to vote, there are {has}; add --stake")
     if lacks_gas(consortium, own.address):
-        lines.append("warning: the node has none of the chain's coin to pay for gas; send it some")
+        lines.append(
+            "warning: the node has no coin to pay for gas; send it some"
+            f" (on a devnet: milon devnet fund {own.address})"
+        )
     if not where:
         lines.append("warning: no IPFS daemon answered, so others will not know where this node's is")
     emit(
@@ -245,7 +277,7 @@ def status(session: Session, address: str | None, health: str | None, as_json: b
         facts: Any = found
         well = True
         text: Any = (
-            (lambda: print_table(columns, rows))
+            (lambda: print_table(columns, rows, ["capacity", "stake"], wrap=False))
             if rows
             else "no node is registered; see `milon node register`"
         )
@@ -322,6 +354,13 @@ def retire(
         changed = retire_node(session.consortium, sender, target)
     emit(as_json, {"node": target, "retired": True, "changed": changed},
          f"node {target} is retired" if changed else f"node {target} was retired before")  # fmt: skip
+
+
+def _next_of(config: NodeConfig, file: Path) -> str:
+    """What to do after `init`."""
+    if not config.chain.deployment.is_file():
+        return f"next     put the consortium's deployment file at {config.chain.deployment}, or set chain.deployment"
+    return f"next     milon node register --config {file} --keystore ORGANISATION --stake TOKENS"
 
 
 def _session(config: NodeConfig, key: Key) -> Session:

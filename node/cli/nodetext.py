@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 5.0
 _MAX_ANSWER = 1 << 16
-COLUMNS = ["node", "organisation", "roles", "capacity", "stake", "state"]
+COLUMNS = ["organisation", "state", "capacity", "stake", "roles", "node"]
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,17 @@ def node_rows(consortium: Consortium) -> tuple[list[str], list[list[str]], list[
     registry, vault = consortium.registry, consortium.vault
     names = read_names(consortium)
     accounts = {account: vault.account(account) for account in set(names.organisations.values())}
+    least = vault.minimum_stake()
     rows, facts = [], []
     for address, account in names.organisations.items():
         node, active = registry.node(address), registry.is_active(address)
         held = accounts[account]
         stake = held.free + held.locked
         state = "active" if active else "retired" if not node.active else "organisation removed"
+        if active and stake < least and Role.VALIDATOR in node.roles:
+            state = "stake too low to vote"
         rows.append(
-            [address, names.of(account), _roles(node.roles), str(node.capacity), format_units(stake), state]
+            [names.of(account), state, str(node.capacity), format_units(stake), _roles(node.roles), address]
         )
         facts.append(
             {"address": address, "organisation": names.of(account), **_node_facts(node, stake, active)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from node.cli.common import Address, emit, examples, json_option, print_table, progress
+from node.cli.common import Address, Tokens, chain_date, emit, examples, json_option, print_table, progress
 from node.cli.session import Session, session_options
 
 
@@ -40,10 +40,13 @@ def show(session: Session, account: str | None, as_json: bool) -> None:
     open_items = unsettled(consortium, read_log(consortium), owner)
 
     def people() -> None:
-        click.echo(f"account    {owner} ({names.of(owner)})")
+        label = names.labels.get(owner)
+        click.echo(f"account    {owner}{f' ({label})' if label else ''}")
         click.echo(f"stake      {format_units(held.free)} free, {format_units(held.locked)} locked")
         if held.unbonding:
-            click.echo(f"unbonding  {format_units(held.unbonding)}, from chain time {held.unbonding_at} on")
+            click.echo(
+                f"unbonding  {format_units(held.unbonding)}, to be withdrawn from {chain_date(held.unbonding_at)} on"
+            )
         click.echo(f"credit     {format_units(held.credit)}, to be withdrawn")
         click.echo(f"balance    {format_units(balance)}")
         if open_items:
@@ -83,3 +86,28 @@ def withdraw(session: Session, as_json: bool) -> None:
         {"account": session.wallet.address, "settled": open_items, "withdrawn": amount, "balance": balance},
         f"{settled}{told}; the balance is {format_units(balance)}",
     )
+
+
+@rewards.command(epilog=examples("milon rewards unbond 100 --keystore hospital-a-org"))
+@click.argument("amount", metavar="TOKENS", type=Tokens())
+@json_option
+@session_options(key=True)
+def unbond(session: Session, amount: int, as_json: bool) -> None:
+    """Ask for stake back: after the unbonding period `milon rewards withdraw` sends it.
+
+    Below the consortium's minimum stake an organisation may not vote. All that is on its way out waits anew.
+    """
+    from chain.contracts.token import format_units
+    from node.rewards import unbond as start
+
+    if amount == 0:
+        raise click.UsageError("give more than 0 tokens")
+    consortium = session.consortium
+    with session.sender() as sender, progress("unbonding", quiet=as_json):
+        ready = start(consortium, sender, amount)
+    account = session.wallet.address
+    bonded = consortium.vault.is_bonded(account)
+    text = f"{format_units(amount)} tokens can be withdrawn from {chain_date(ready)} on"
+    if not bonded:
+        text += "\nwarning: what is left is less than the minimum stake, so the organisation may not vote"
+    emit(as_json, {"account": account, "amount": amount, "available_at": ready, "bonded": bonded}, text)

@@ -43,13 +43,13 @@ class Session:
         """The file that was named, else the newest ``deployments/<chain id>.json`` here."""
         if self._deployment is not None:
             return self._deployment
-        found = [path for path in Path("deployments").glob("*.json") if path.stem.isdecimal()]
-        if not found:
+        found = newest_deployment()
+        if found is None:
             raise ChainError(
                 "there is no deployments/<chain id>.json here; give --deployment FILE, "
                 "or deploy with scripts/deploy.py"
             )
-        return max(found, key=lambda path: path.stat().st_mtime)
+        return found
 
     @property
     def has_key(self) -> bool:
@@ -74,6 +74,12 @@ class Session:
         from node.storage.ipfs import IpfsClient
 
         return IpfsClient(self.ipfs_api, timeout=timeout)
+
+
+def newest_deployment() -> Path | None:
+    """The newest ``deployments/<chain id>.json`` in the working directory."""
+    found = [path for path in Path("deployments").glob("*.json") if path.stem.isdecimal()]
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def session_options(

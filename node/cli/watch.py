@@ -31,6 +31,7 @@ _STYLES = {
     "undone": "yellow",
     "ended": "bold",
 }
+_NAME_MIN, _NAME_MAX = 14, 32  # columns; longer names push their line to the right
 _WHERE = {"contract", "block_number", "transaction_hash", "log_index"}
 
 
@@ -64,6 +65,9 @@ class JobWatch:
         self._rounds, self._names, self._console = rounds, names, console
         self._as_json, self._happenings = as_json, happenings
         self._epoch_price = epoch_price
+        self._who = max(
+            [_NAME_MIN, *(len(label) for label in names.labels.values() if len(label) <= _NAME_MAX)]
+        )
         self._tracker = RoundTracker(epoch_price, names.seats)
         self._fed: list[tuple[ev.ChainEvent, float | None]] = []
 
@@ -131,19 +135,19 @@ class JobWatch:
                     f"{again}from model {short(event.model_digest)}, quorum {event.quorum} of {members}",
                 )
             case ev.EpochsLeased():
-                return "leased", f"{name(event.node):<14} {_epochs(event.first, event.count)}"
+                return "leased", f"{name(event.node):<{self._who}} {_epochs(event.first, event.count)}"
             case ev.LeaseMissed():
                 lost = f", loses {format_units(event.penalty)}" if event.penalty else ""
-                return "missed", f"{name(event.node):<14} {_epochs(event.first, event.count)}{lost}"
+                return "missed", f"{name(event.node):<{self._who}} {_epochs(event.first, event.count)}{lost}"
             case ev.UpdateSubmitted():
                 what = f"{_epochs(event.first, event.count)}, {_count(event.samples, 'sample')}"
-                return "delivered", f"{name(event.node):<14} {what}"
+                return "delivered", f"{name(event.node):<{self._who}} {what}"
             case ev.VoteCast():
                 tally = ""
                 if track.knows(event.round):
                     cast, quorum, eligible = track.votes(event.round)
                     tally = f"  ({cast} of {eligible} voted, quorum {quorum})"
-                return "voted", f"{name(event.account):<14} accuracy {event.score / 1e6:.4f}{tally}"
+                return "voted", f"{name(event.account):<{self._who}} accuracy {event.score / 1e6:.4f}{tally}"
             case ev.QuorumReached():
                 return "quorum", f"for candidate {short(event.candidate)}"
             case ev.ResultRevealed():
@@ -159,10 +163,13 @@ class JobWatch:
             case ev.LeaseSettled() if event.penalty:
                 return (
                     "penalty",
-                    f"{name(event.node):<14} update {event.first} loses {format_units(event.penalty)}",
+                    f"{name(event.node):<{self._who}} update {event.first} loses {format_units(event.penalty)}",
                 )
             case ev.VoteSettled() if event.penalty:
-                return "penalty", f"{name(event.account):<14} vote loses {format_units(event.penalty)}"
+                return (
+                    "penalty",
+                    f"{name(event.account):<{self._who}} vote loses {format_units(event.penalty)}",
+                )
             case ev.JobCancelRequested():
                 return "cancel", "asked for by the client; the job ends after this round"
             case ev.JobEnded():

@@ -23,11 +23,12 @@ from chain.contracts.types import JobStatus, Role
 from chain.devaccounts import DevAccount
 from chain.errors import ChainError
 from chain.wallet import Wallet
+from node.cli.nodetext import node_rows
 from node.cli.watch import JobWatch
 from node.follow import block_times, read_history, read_log
 from node.membership import Declaration, lacks_gas, register_node, retire_node, stake_up_to
 from node.names import read_names
-from node.rewards import settle, unsettled, withdraw
+from node.rewards import settle, unbond, unsettled, withdraw
 
 NORTH = ORGANISATIONS[0]
 FRESH = ACCOUNTS[15]
@@ -165,6 +166,27 @@ def test_stake_when_a_target_is_given_then_adds_what_is_missing_once(world: Worl
     assert world.vault.account(NORTH.address).free == STAKE + 50 * TOKEN
 
 
+def test_unbond_when_more_than_is_free_then_says_what_is_free_and_else_starts_the_wait(world: World) -> None:
+    with world.consortium.sender(wallet(NORTH)) as sender:
+        with pytest.raises(ChainError, match="tokens of free stake"):
+            unbond(world.consortium, sender, STAKE + TOKEN)
+        ready = unbond(world.consortium, sender, STAKE)
+    held = world.vault.account(NORTH.address)
+    assert (held.free, held.unbonding, held.unbonding_at) == (0, STAKE, ready)
+    assert not world.vault.is_bonded(NORTH.address)
+
+
 def test_gas_when_an_account_holds_no_coin_then_it_is_missed(world: World) -> None:
     assert lacks_gas(world.consortium, "0x" + "12" * 20)
     assert not lacks_gas(world.consortium, NORTH.address)
+
+
+def test_node_rows_when_stake_is_below_the_minimum_then_say_that_it_cannot_vote(world: World) -> None:
+    columns, before, _ = node_rows(world.consortium)
+    assert {row[columns.index("state")] for row in before} == {"active"}
+    with world.consortium.sender(wallet(NORTH)) as sender:
+        unbond(world.consortium, sender, STAKE)
+    _, after, _ = node_rows(world.consortium)
+    states = {row[columns.index("node")]: row[columns.index("state")] for row in after}
+    assert states[NODES[0].address] == "stake too low to vote"
+    assert states[NODES[1].address] == "active"

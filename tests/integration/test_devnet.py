@@ -118,6 +118,9 @@ def test_commands_up_status_down_work_across_processes(milon_home: Path) -> None
     port = str(facts["port"])
     shown = runner.invoke(devnet_command, ["status", "--port", port, "--json"])
     assert json.loads(shown.output)["running"] is True
+    address = "0x" + "12" * 20
+    assert runner.invoke(devnet_command, ["fund", address, "--coins", "3", "--port", port]).exit_code == 0
+    assert int(rpc(found.connect(), "eth_getBalance", address, "latest"), 16) == 3 * 10**18
     assert runner.invoke(devnet_command, ["down", "--port", port]).exit_code == 0
     assert not listens(facts["port"])
     again = runner.invoke(devnet_command, ["status", "--port", port, "--json"])

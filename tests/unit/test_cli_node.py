@@ -15,7 +15,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MILON_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MILON_PASSWORD", "correct horse")
-    for name in ("MILON_KEYSTORE", "MILON_DEVNET_KEY", "MILON_PASSWORD_FILE", "MILON_CONFIG"):
+    for name in (
+        "MILON_KEYSTORE",
+        "MILON_DEVNET_KEY",
+        "MILON_PASSWORD_FILE",
+        "MILON_CONFIG",
+        "MILON_DEPLOYMENT",
+    ):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -113,3 +119,38 @@ class _Deployed:
     class w3:  # noqa: N801 (stands for an attribute)
         class provider:  # noqa: N801 (stands for an attribute)
             endpoint_uri = "http://127.0.0.1:1"
+
+
+def test_init_when_a_deployment_lies_here_then_the_configuration_names_the_newest(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "deployments").mkdir()
+    (folder / "deployments" / "7.json").write_text("{}")
+    (folder / "deployments" / "7.partial.json").write_text("{}")
+    assert run(["node", "init", "a/node.toml", "--devnet-key", "1"]) == 0
+    assert load_config(folder / "a" / "node.toml").chain.deployment == folder / "deployments" / "7.json"
+    assert "milon node register --config a/node.toml" in capfd.readouterr().out
+
+
+def test_init_when_there_is_no_deployment_then_says_where_it_has_to_go(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["node", "init", "a/node.toml", "--devnet-key", "1"]) == 0
+    assert str(folder / "a" / "deployments" / "31337.json") in capfd.readouterr().out
+
+
+def test_init_when_the_environment_names_chain_and_ipfs_then_the_configuration_does(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MILON_RPC", "http://127.0.0.1:8546")
+    monkeypatch.setenv("MILON_IPFS", "http://127.0.0.1:5009")
+    assert run(["node", "init", "--devnet-key", "1"]) == 0
+    config = load_config(folder / "node.toml")
+    assert (config.chain.rpc, config.ipfs.api) == ("http://127.0.0.1:8546", "http://127.0.0.1:5009")
+
+
+def test_run_when_there_is_no_configuration_then_says_how_to_write_one(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["node", "run"]) == 1
+    assert "milon node init node.toml" in capfd.readouterr().err

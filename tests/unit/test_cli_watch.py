@@ -177,3 +177,11 @@ def test_telling_order_when_one_transaction_closes_and_opens_then_result_comes_f
 def test_names_when_address_is_unknown_then_is_shortened() -> None:
     assert NAMES.of("0x1234567890") == "0x123456…7890"
     assert NAMES.at(0b101) == ["alpha", "seat 2"]
+
+
+def test_watch_when_names_are_long_then_columns_still_line_up() -> None:
+    out = io.StringIO()
+    names = Names({NODE_A: "South Institute", NODE_B: "beta"}, {}, {})
+    JobWatch(1, TOKEN, 10, names, Console(file=out, width=200)).feed(a_round()[:3])
+    leased = [line for line in out.getvalue().splitlines() if "leased" in line]
+    assert [line.index(" epoch") for line in leased] == [len("round  1  leased    South Institute")] * 2

@@ -77,8 +77,14 @@ def test_quote_when_several_things_stand_against_it_then_lists_all(plan: JobPlan
         check_quote(plan, poor)
     text = str(caught.value)
     assert f"the job costs 24 tokens, {CLIENT} has 23" in text
-    assert "schedule.min_validators: 1 is more than the 0" in text
+    assert "no organisation has stake and a validator" in text
     assert "no organisation has registered a trainer" in text
+
+
+def test_quote_when_some_validators_are_missing_then_says_how_many_there_are() -> None:
+    wanting = prepare_job(job(schedule={"min_validators": 3}))
+    with pytest.raises(SpecError, match=r"schedule\.min_validators: 3 wanted, 1 organisation with stake"):
+        check_quote(wanting, replace(RICH, validators=1, cost=0))
 
 
 def test_quote_when_over_the_job_files_own_limit_then_refuses() -> None:

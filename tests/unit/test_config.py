@@ -104,7 +104,11 @@ def test_config_when_values_are_laid_over_then_they_win_and_are_checked(tmp_path
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "cannot be read"), (b"[node", "not a TOML file"), (b"\xff\xfe", "not a TOML file")],
+    [
+        (None, "no such file; write it with `milon node init"),
+        (b"[node", "not a TOML file"),
+        (b"\xff\xfe", "not a TOML file"),
+    ],
 )
 def test_config_when_file_is_unreadable_then_says_which_and_why(
     tmp_path: Path, content: bytes | None, said: str
