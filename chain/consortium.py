@@ -17,10 +17,17 @@ from chain.contracts.seals import Ballots
 from chain.contracts.token import ConsortiumToken
 from chain.contracts.vault import StakeVault
 from chain.contracts.vote import AggregationVote
-from chain.deployment_file import CONTRACTS, Deployment, DeploymentError, abi_sha256, load_deployment
+from chain.deployment_file import (
+    CONTRACTS,
+    Deployment,
+    DeploymentError,
+    abi_sha256,
+    load_deployment,
+    wrong_code,
+)
 from chain.events import EventReader
 from chain.heads import HeadWatcher
-from chain.provider import check_identity, connect
+from chain.provider import ChainResetError, check_identity, connect
 from chain.reverts import ErrorDecoder
 from chain.sender import Sender
 from chain.wallet import Wallet
@@ -96,5 +103,10 @@ class Consortium:
         return Ballots(self.deployment.chain_id, self.vote.address, job_id, round_number, attempt)
 
     def check(self) -> None:
-        """Raise ChainResetError when the chain behind the URL is not the deployment's any more."""
+        """Raise ChainResetError when the chain behind the URL is not the deployment's any more, or ran back past it."""
         check_identity(self.w3, self.deployment.identity)
+        if wrong_code(self.w3, self.deployment):
+            raise ChainResetError(
+                f"chain {self.deployment.chain_id} was reset to a block before the contracts were deployed; deploy "
+                "them again and restart with the new deployment file"
+            )

@@ -4,6 +4,7 @@ The parent's death closes the pipe however it dies, so nothing that it started s
 itself, run without site packages, so that it starts at once.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -28,7 +29,9 @@ def main(command: list[str]) -> int:
         threading.Thread(target=end, daemon=True).start()
 
     def on_close() -> None:
-        sys.stdin.buffer.read()
+        # Not sys.stdin: a thread that waits in it makes the interpreter abort when the child ends first.
+        while os.read(0, 1024):
+            pass
         end()
 
     signal.signal(signal.SIGTERM, on_signal)

@@ -104,7 +104,7 @@ class _Transport(JSONBaseProvider):
         body = json.dumps(request, cls=Web3JsonEncoder).encode()
         answer = self._exchange(body, frozenset({request["id"]}), repeatable=method not in _WRITES)
         if not isinstance(answer, dict):
-            raise ChainError(f"{self.endpoint_uri} does not speak JSON-RPC; correct the RPC URL")
+            raise self._no_json_rpc()
         return cast(RPCResponse, answer)
 
     def make_batch_request(self, requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse] | RPCResponse:
@@ -114,8 +114,13 @@ class _Transport(JSONBaseProvider):
         repeatable = not any(method in _WRITES for method, _ in requests)
         answers = self._exchange(body, ids, repeatable=repeatable)
         if isinstance(answers, list):
-            answers.sort(key=lambda answer: answer.get("id") or 0)
+            if not all(isinstance(answer, dict) and isinstance(answer.get("id"), int) for answer in answers):
+                raise self._no_json_rpc()
+            answers.sort(key=lambda answer: answer["id"])
         return cast(list[RPCResponse] | RPCResponse, answers)
+
+    def _no_json_rpc(self) -> ChainError:
+        return ChainError(f"{self.endpoint_uri} does not speak JSON-RPC; correct the RPC URL")
 
     def _request(self, method: RPCEndpoint, params: Any) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params or []}
@@ -146,7 +151,7 @@ class HttpTransport(_Transport):
             raise ChainUnreachableError(self.endpoint_uri, _root_cause(error)) from error
         try:
             return json.loads(response.data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if response.status >= 500 or response.status == 429:
                 raise ChainUnreachableError(self.endpoint_uri, f"HTTP status {response.status}") from error
             raise ChainError(
@@ -190,8 +195,11 @@ class WebSocketTransport(_Transport):
             self._socket = self._opened.enter_context(connection)
         self._socket.send(body.decode())
         while True:
-            answer = json.loads(self._socket.recv(timeout=self.timeout))
-            answered = {a.get("id") for a in answer} if isinstance(answer, list) else {answer.get("id")}
+            try:
+                answer = json.loads(self._socket.recv(timeout=self.timeout))
+                answered = {a.get("id") for a in (answer if isinstance(answer, list) else [answer])}
+            except (ValueError, AttributeError, TypeError, RecursionError) as error:
+                raise self._no_json_rpc() from error
             # An answer to a request that was given up may still arrive; only ours counts.
             if answered & ids or answered == {None}:
                 return answer

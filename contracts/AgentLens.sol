@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IAgentLens} from "./interfaces/IAgentLens.sol";
 import {IAggregationVote} from "./interfaces/IAggregationVote.sol";
 import {IConsortiumRegistry} from "./interfaces/IConsortiumRegistry.sol";
@@ -9,8 +10,7 @@ import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {EpochBitmap} from "./libraries/EpochBitmap.sol";
 
 /// @title AgentLens
-/// @notice See IAgentLens. For calls from off the chain only: what it costs grows with the number of open
-/// jobs.
+/// @notice See IAgentLens. For calls from off the chain only: what it costs grows with the number of jobs shown.
 contract AgentLens is IAgentLens {
     IConsortiumRegistry public immutable REGISTRY;
     IStakeVault public immutable VAULT;
@@ -30,7 +30,11 @@ contract AgentLens is IAgentLens {
     }
 
     /// @inheritdoc IAgentLens
-    function viewFor(address node) external view returns (AgentView memory result) {
+    function viewFor(
+        address node,
+        uint256 from,
+        uint256 limit
+    ) external view returns (AgentView memory result) {
         result.blockNumber = block.number;
         result.timestamp = block.timestamp;
         result.node = REGISTRY.node(node);
@@ -39,9 +43,10 @@ contract AgentLens is IAgentLens {
         result.active = REGISTRY.isActive(node);
         result.account = VAULT.account(account);
         uint256[] memory jobs = SCHEDULER.openJobs();
-        result.jobs = new JobView[](jobs.length);
-        for (uint256 i = 0; i < jobs.length; ++i) {
-            result.jobs[i] = _jobView(jobs[i], node, result.node, result.organisation.seat);
+        if (from >= jobs.length) return result;
+        result.jobs = new JobView[](Math.min(limit, jobs.length - from));
+        for (uint256 i = 0; i < result.jobs.length; ++i) {
+            result.jobs[i] = _jobView(jobs[from + i], node, result.node, result.organisation.seat);
         }
     }
 

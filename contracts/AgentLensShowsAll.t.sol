@@ -17,7 +17,7 @@ contract AgentLensShowsAllTest is ConsortiumFixture {
     function test_one_call_shows_the_node_its_stake_and_every_open_job() external {
         uint256 second = _submitJob();
         _claim(second, 1);
-        IAgentLens.AgentView memory seen = lens.viewFor(parties[1].node);
+        IAgentLens.AgentView memory seen = lens.viewFor(parties[1].node, 0, 10);
         vm.assertEq(seen.timestamp, START);
         vm.assertEq(seen.node.account, parties[1].account);
         vm.assertEq(seen.organisation.seat, 1);
@@ -33,6 +33,22 @@ contract AgentLensShowsAllTest is ConsortiumFixture {
         vm.assertEq(uint256(seen.jobs[1].phase), uint256(IEpochScheduler.Phase.Training));
         vm.assertEq(seen.jobs[1].round.taken, 3);
         vm.assertEq(seen.jobs[1].job.client, client);
+    }
+
+    /// @dev Anyone may submit a job that pays one unit: the list of open jobs must not be what stops every agent.
+    function test_a_page_costs_no_more_however_many_jobs_there_are() external {
+        IEpochScheduler.Terms memory terms = _terms();
+        (terms.rounds, terms.epochsPerRound, terms.minUpdates) = (1, 1, 1);
+        (terms.epochPrice, terms.votePrice) = (1, 0);
+        for (uint256 i = 0; i < 150; ++i) _submitJob(terms);
+        uint256 before = gasleft();
+        vm.assertEq(lens.viewFor(parties[0].node, 0, 20).jobs.length, 20);
+        vm.assertTrue(before - gasleft() < 5_000_000, "a page is too dear");
+
+        vm.assertEq(lens.viewFor(parties[0].node, 140, 20).jobs.length, 11);
+        vm.assertEq(lens.viewFor(parties[0].node, 140, 20).jobs[10].jobId, 151);
+        vm.assertEq(lens.viewFor(parties[0].node, 151, 20).jobs.length, 0);
+        vm.assertEq(lens.viewFor(parties[0].node, 151, 20).node.account, parties[0].account);
     }
 
     function test_overdue_leases_are_shown_by_their_first_epochs() external {
@@ -79,7 +95,7 @@ contract AgentLensShowsAllTest is ConsortiumFixture {
     }
 
     function test_a_stranger_sees_the_jobs_alone() external view {
-        IAgentLens.AgentView memory seen = lens.viewFor(address(0));
+        IAgentLens.AgentView memory seen = lens.viewFor(address(0), 0, 10);
         vm.assertEq(seen.jobs.length, 1);
         vm.assertFalse(seen.active);
         vm.assertFalse(seen.jobs[0].voted);
@@ -91,7 +107,7 @@ contract AgentLensShowsAllTest is ConsortiumFixture {
         scheduler.cancelJob(_job);
         _round(_job);
         vm.assertEq(uint256(_view(0).phase), uint256(IEpochScheduler.Phase.Ended));
-        vm.assertEq(lens.viewFor(parties[0].node).jobs.length, 0);
+        vm.assertEq(lens.viewFor(parties[0].node, 0, 10).jobs.length, 0);
         vm.assertEq(uint256(lens.jobView(99, client).phase), uint256(IEpochScheduler.Phase.None));
     }
 

@@ -42,11 +42,17 @@ contract TermsAreCheckedTest is ConsortiumFixture {
         terms = _terms();
         terms.trainingWindow = LEASE_TIME - 1;
         _refuse(terms, "trainingWindow");
+        terms.trainingWindow = 30 days + 1;
+        _refuse(terms, "trainingWindow");
         terms = _terms();
         terms.voteWindow = 0;
         _refuse(terms, "voteWindow");
+        terms.voteWindow = 30 days + 1;
+        _refuse(terms, "voteWindow");
         terms = _terms();
         terms.revealWindow = 0;
+        _refuse(terms, "revealWindow");
+        terms.revealWindow = 30 days + 1;
         _refuse(terms, "revealWindow");
         terms = _terms();
         terms.maxUpdateBytes = 0;
@@ -77,11 +83,11 @@ contract TermsAreCheckedTest is ConsortiumFixture {
             minValidators: 64,
             maxAttempts: 16,
             claimWindow: type(uint32).max,
-            leaseTime: type(uint32).max,
-            minLeaseTime: type(uint32).max,
-            trainingWindow: type(uint32).max,
-            voteWindow: type(uint32).max,
-            revealWindow: type(uint32).max,
+            leaseTime: 30 days,
+            minLeaseTime: 30 days,
+            trainingWindow: 30 days,
+            voteWindow: 30 days,
+            revealWindow: 30 days,
             grace: type(uint32).max,
             epochPrice: 1 << 60,
             votePrice: 1 << 60,
@@ -90,7 +96,7 @@ contract TermsAreCheckedTest is ConsortiumFixture {
         });
         uint256 job = _submitJob(terms);
         vm.assertEq(keccak256(abi.encode(scheduler.job(job).terms)), keccak256(abi.encode(terms)));
-        vm.assertEq(scheduler.round(job).revealDeadline, START + 3 * uint256(type(uint32).max));
+        vm.assertEq(scheduler.round(job).revealDeadline, START + 3 * 30 days);
     }
 
     function _refuse(IEpochScheduler.Terms memory terms, string memory field) private {

@@ -35,7 +35,9 @@ interface IAgentLens {
     }
 
     /// @param node The agent's node; the zero address for a view of the open jobs alone.
-    function viewFor(address node) external view returns (AgentView memory);
+    /// @param from Open jobs to pass over, in the order of `openJobs`.
+    /// @param limit The most jobs to show: a call that showed all could be made too dear by whoever submits many.
+    function viewFor(address node, uint256 from, uint256 limit) external view returns (AgentView memory);
 
     function jobView(uint256 jobId, address node) external view returns (JobView memory);
 }

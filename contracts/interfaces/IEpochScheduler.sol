@@ -50,9 +50,9 @@ interface IEpochScheduler {
     /// @param claimWindow Seconds from an attempt's opening during which a node may claim once only.
     /// @param leaseTime Seconds from a claim to the lease's deadline, which never passes the training deadline.
     /// @param minLeaseTime A claim is refused when less than this is left of training; 1 to leaseTime.
-    /// @param trainingWindow Seconds from opening to the training deadline; at least leaseTime.
-    /// @param voteWindow Seconds from the training deadline to the vote deadline.
-    /// @param revealWindow Seconds from the vote deadline to the reveal deadline.
+    /// @param trainingWindow Seconds from opening to the training deadline; leaseTime to 30 days.
+    /// @param voteWindow Seconds from the training deadline to the vote deadline; 1 to 30 days.
+    /// @param revealWindow Seconds from the vote deadline to the reveal deadline; 1 to 30 days.
     /// @param grace Seconds from a tally quorum until anyone may reveal although some have not voted.
     /// @param epochPrice Paid per accepted epoch, base units of the token.
     /// @param votePrice Paid per matching vote, base units; less if more vote than were members at submission.

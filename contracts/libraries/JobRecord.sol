@@ -37,6 +37,8 @@ library JobRecord {
     uint256 private constant MAX_EPOCHS = 256;
     uint256 private constant MAX_VALIDATORS = 64;
     uint256 private constant MAX_ATTEMPTS = 16;
+    /// @dev Bonds are locked until a round is over: no client may keep those of others for years.
+    uint256 private constant MAX_WINDOW = 30 days;
 
     /// @notice Reverts with the name of the first term that is out of its bounds; see IEpochScheduler.Terms.
     function check(IEpochScheduler.Terms calldata terms) internal pure {
@@ -46,9 +48,12 @@ library JobRecord {
         _require(terms.minValidators != 0 && terms.minValidators <= MAX_VALIDATORS, "minValidators");
         _require(terms.maxAttempts != 0 && terms.maxAttempts <= MAX_ATTEMPTS, "maxAttempts");
         _require(terms.minLeaseTime != 0 && terms.minLeaseTime <= terms.leaseTime, "minLeaseTime");
-        _require(terms.trainingWindow >= terms.leaseTime, "trainingWindow");
-        _require(terms.voteWindow != 0, "voteWindow");
-        _require(terms.revealWindow != 0, "revealWindow");
+        _require(
+            terms.trainingWindow >= terms.leaseTime && terms.trainingWindow <= MAX_WINDOW,
+            "trainingWindow"
+        );
+        _require(terms.voteWindow != 0 && terms.voteWindow <= MAX_WINDOW, "voteWindow");
+        _require(terms.revealWindow != 0 && terms.revealWindow <= MAX_WINDOW, "revealWindow");
         _require(terms.maxUpdateBytes != 0, "maxUpdateBytes");
         _require(terms.ruleset != 0, "ruleset");
     }
