@@ -24,6 +24,9 @@ from node.training.models import skeleton
 
 # One sample of a shard costs at most its float32 features, an int64 label, and a header shared by all.
 _SHARD_OVERHEAD_BYTES = 64 * 1024
+# What each of several places is given at the least to begin to answer, in seconds.
+_LEAST_S = 1.0
+_SPEC_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class JobContent:
         self._limits = limits or Limits()
         self._spec: JobSpec | None = None
         self._schema: Schema | None = None
+        self._served: set[bytes] = set()
         self._shards: dict[int, Dataset] = {}
         self._holdout: Dataset | None = None
 
@@ -68,7 +72,10 @@ class JobContent:
                 raise ContentError(
                     f"job {self._history.job_id} has no submission event: is the RPC node in sync?"
                 )
-            data = self._bytes(self._history.submitted.spec_cid, self._job.spec_digest, MAX_SPEC_BYTES)
+            # It is small: whoever serves it needs no longer, and there may be many that nobody serves.
+            timeout = min(self._limits.timeout, _SPEC_S)
+            cid, digest = self._history.submitted.spec_cid, self._job.spec_digest
+            data = self._bytes(cid, digest, MAX_SPEC_BYTES, timeout)
             self._spec = JobSpec.from_bytes(data)
         return self._spec
 
@@ -93,16 +100,24 @@ class JobContent:
             raise ContentMissing(f"nobody has said where model {digest.hex()[:16]} can be fetched")
         return self._first_of(cids, digest, f"model {digest.hex()[:16]}")
 
-    def update(self, record: UpdateRecord) -> StateFile:
+    def update(self, record: UpdateRecord, timeout: float | None = None) -> StateFile:
         """An update as its event describes it, verified: digest, schema, finiteness.
+
+        Whether it is valid must not depend on what this node happens to have: it is fetched from any CID that this
+        job's events name for its digest, and what lies in the cache for another reason does not count. `timeout`:
+        seconds for each fetch, by default that of the limits.
 
         Raises:
             ContentMissing: nobody serves it now. ContentError: it can never be valid.
         """
-        cached = self._cached(record.digest)
+        cached = self._cached(record.digest) if record.digest in self._served else None
         if cached is not None:
             return cached
-        return self._first_of([record.cid], record.digest, f"update of epoch {record.first} by {record.node}")
+        cids = [record.cid, *self._history.cids(record.digest)]
+        what = f"update of epoch {record.first} by {record.node}"
+        update = self._first_of(list(dict.fromkeys(cids)), record.digest, what, timeout)
+        self._served.add(record.digest)
+        return update
 
     def path(self, digest: bytes) -> Path:
         """The file of a model or update of this digest, as `model` and `update` verified it.
@@ -125,6 +140,10 @@ class JobContent:
     def store(self, path: Path, digest: bytes) -> StateFile:
         """Move a state file of this agent's own making into the cache."""
         return StateFile(self._cache.put(digest, path), self.schema)
+
+    def note_served(self, digest: bytes) -> None:
+        """This node itself serves an update of this digest under the CID that it records."""
+        self._served.add(digest)
 
     def shard(self, epoch: int) -> Dataset:
         """The shard that an epoch index names (shared data)."""
@@ -161,13 +180,14 @@ class JobContent:
             data, input_shape=self.spec.input_shape, classes=self.spec.classes, max_samples=samples
         )
 
-    def _bytes(self, cid: str, sha256: bytes, max_bytes: int) -> bytes:
+    def _bytes(self, cid: str, sha256: bytes, max_bytes: int, timeout: float | None = None) -> bytes:
         cached = self._cache.get(sha256)
         if cached is not None:
             data = cached.read_bytes()
             if hashlib.sha256(data).digest() == sha256:
                 return data
-        data = self._ipfs.fetch(cid, max_bytes=max_bytes, timeout=self._limits.timeout, sha256=sha256)
+        timeout = timeout or self._limits.timeout
+        data = self._ipfs.fetch(cid, max_bytes=max_bytes, timeout=timeout, sha256=sha256)
         self._cache.put(sha256, data)
         return data
 
@@ -176,30 +196,36 @@ class JobContent:
         # The digest was verified when the file was put there; the header is read again on every opening.
         return None if path is None else StateFile(path, self.schema)
 
-    def _first_of(self, cids: list[str], digest: bytes, what: str) -> StateFile:
-        failure: ContentError | None = None
+    def _first_of(self, cids: list[str], digest: bytes, what: str, timeout: float | None = None) -> StateFile:
+        """From the first CID that leads to it. One that leads to wrong content says nothing about the others.
+
+        They share the time: anyone may name CIDs that lead nowhere, and what a try has brought stays with the daemon.
+        """
+        wrong: ContentError | None = None
+        missing: ContentMissing | None = None
+        share = max((timeout or self._limits.timeout) / max(len(cids), 1), _LEAST_S)
         for cid in cids:
             try:
-                return self.fetch_state(cid, digest, what)
+                return self.fetch_state(cid, digest, what, share)
             except ContentMissing as error:
-                failure = failure or error
+                missing = missing or error
             except ContentError as error:
-                # A hint that leads to wrong content says nothing about the next hint.
-                failure = error
-        if failure is None:
-            raise ContentMissing(f"no CID is known for {what}")
-        raise failure
+                wrong = wrong or error
+        raise missing or wrong or ContentMissing(f"no CID is known for {what}")
 
-    def fetch_state(self, cid: str, digest: bytes, what: str) -> StateFile:
+    def fetch_state(self, cid: str, digest: bytes, what: str, timeout: float | None = None) -> StateFile:
         """A model or update from this one CID, whatever the cache holds, verified; `what` it is goes into messages.
+
+        `timeout` in seconds, by default that of the limits.
 
         Raises:
             ContentMissing: nobody serves it now. ContentError: it has another digest or schema, or is not finite.
         """
-        limit = self._job.terms.max_update_bytes
+        # The client's limit is a stranger's number: nothing longer than the schema allows can be right.
+        limit = min(self._job.terms.max_update_bytes, self.schema.max_file_bytes)
         with tempfile.TemporaryDirectory(dir=self._work_dir) as folder:
             path = Path(folder) / "state.safetensors"
-            self._ipfs.fetch_to(path, cid, max_bytes=limit, timeout=self._limits.timeout)
+            self._ipfs.fetch_to(path, cid, max_bytes=limit, timeout=timeout or self._limits.timeout)
             try:
                 state = StateFile(path, self.schema)
                 if state.digest() != digest:

@@ -58,18 +58,26 @@ class JobHistory:
         """The final result of each closed round, by round."""
         return {e.round: e for e in self.events if isinstance(e, ev.RoundClosed)}
 
+    def cids(self, digest: bytes) -> list[str]:
+        """Where a state of this digest was said to be, as a model or as an update of any node."""
+        updates = [e.cid for e in self.events if isinstance(e, ev.UpdateSubmitted) and e.digest == digest]
+        return [*updates, *self.model_cids(digest)]
+
     def model_cids(self, digest: bytes) -> list[str]:
-        """Where a model of this digest was said to be, the newest hint first, without repetition."""
+        """Where a model of this digest was said to be, without repetition: by its client, at its reveals (the newest
+        first), and by whoever announced it since. A node has one word in that, its last, since announcing costs little.
+        """
         hints: list[str] = []
-        if self.submitted is not None and self.submitted.model_digest == digest:
-            hints.append(self.submitted.model_cid)
+        announced: dict[str, str] = {}
         for event in self.events:
             match event:
-                case ev.ResultRevealed(model_digest=d, cid=cid) | ev.ModelAnnounced(digest=d, cid=cid) if (
-                    d == digest
-                ):
-                    hints.append(cid)
-        return list(dict.fromkeys(reversed(list(filter(None, hints)))))
+                case ev.ResultRevealed(model_digest=d, cid=cid) if d == digest:
+                    hints.insert(0, cid)
+                case ev.ModelAnnounced(digest=d, by=node, cid=cid) if d == digest:
+                    announced[node] = cid
+        if self.submitted is not None and self.submitted.model_digest == digest:
+            hints.insert(0, self.submitted.model_cid)
+        return list(dict.fromkeys(filter(None, [*hints, *announced.values()])))
 
 
 class JobLog:
@@ -101,12 +109,18 @@ class JobLog:
             if any(isinstance(event, ev.JobEnded) for event in history.events)
         }
 
-    def undo_from(self, block: int) -> None:
-        """Forget what happened in this block and later: the chain was reorganised."""
+    def undo_from(self, block: int) -> set[int]:
+        """Forget what happened in this block and later: the chain was reorganised.
+
+        Returns the jobs that were never submitted then: their ids may come again for other jobs.
+        """
+        undone = set()
         for history in self._jobs.values():
             history.events = [e for e in history.events if e.block_number < block]
             if history.submitted is not None and history.submitted.block_number >= block:
                 history.submitted = None
+                undone.add(history.job_id)
+        return undone
 
 
 def accumulate(updates: Iterable[UpdateRecord]) -> bytes:

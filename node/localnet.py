@@ -94,6 +94,7 @@ class LocalNetwork:
 
     def __post_init__(self) -> None:
         self._stack = ExitStack()
+        self._processes: list[subprocess.Popen[str]] = []
         self.agents: list[AgentProcess] = []
         self.daemons: list[DaemonProcess] = []
 
@@ -120,14 +121,15 @@ class LocalNetwork:
         self.report(f"{count} IPFS daemon{'s' if count > 1 else ''}")
         for index in range(len(self.members)):
             self._register(index)
+        self._stack.callback(self._end_agents)
         for index, member in enumerate(self.members):
             self.agents.append(self._configure(index))
             if member.agent:
                 self.start_agent(index, wait=False)
-        started = [agent for agent in self.agents if agent.member.agent]
-        for agent in started:
-            self._await_health(agent)
-        self.report(f"{len(started)} agents")
+        for index, member in enumerate(self.members):
+            if member.agent:
+                self.await_agent(index)
+        self.report(f"{sum(member.agent for member in self.members)} agents")
 
     def wallet(self, index: int) -> Wallet:
         """The devnet's key of this index."""
@@ -243,9 +245,9 @@ class LocalNetwork:
                 text=True,
             )
         agent.health = ""
-        self._stack.callback(self._end, agent.process)
+        self._processes.append(agent.process)
         if wait:
-            self._await_health(agent)
+            self.await_agent(index)
 
     def kill_agent(self, index: int) -> None:
         """End an agent as a crash would: SIGKILL to it and its supervisor."""
@@ -277,23 +279,30 @@ class LocalNetwork:
         samples = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, _, value in samples}
 
-    def _await_health(self, agent: AgentProcess) -> None:
-        """Wait until the agent has said where its health endpoint listens."""
+    def await_agent(self, index: int) -> None:
+        """Wait until an agent that was started has said where its health endpoint listens. Raises MilonError."""
+        agent = self.agents[index]
         assert agent.process is not None  # noqa: S101 (it was started)
         line = first_line(agent.process, _START_S)
         if not line:
             raise MilonError(f"agent {agent.member.name} did not start; see {agent.log}")
         agent.health = str(json.loads(line)["health"])
 
+    def _end_agents(self) -> None:
+        """Ask all to stop, then wait for each: they take their time side by side."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self._processes:
+            self._end(process)
+
     @staticmethod
     def _end(process: subprocess.Popen[str]) -> None:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
-        if process.poll() is None:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_STOP_S)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_S)
         # What is left of the group: an agent whose supervisor was killed, or one that would not stop.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

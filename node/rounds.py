@@ -13,8 +13,10 @@ from node.joblog import UpdateRecord
 from node.tensors import StateFile
 
 
-def check_update(content: JobContent, record: UpdateRecord, *, give_up: bool) -> StateFile | str:
-    """The update, or why it is invalid.
+def check_update(
+    content: JobContent, record: UpdateRecord, *, give_up: bool, timeout: float | None = None
+) -> StateFile | str:
+    """The update, or why it is invalid. `timeout`: seconds for each fetch, by default the content's own.
 
     Raises:
         ContentMissing: nobody serves it, and `give_up` is false: it may still come.
@@ -24,7 +26,7 @@ def check_update(content: JobContent, record: UpdateRecord, *, give_up: bool) ->
     if expected is not None and record.samples != expected:
         return f"claims {record.samples} samples, its shards hold {expected}"
     try:
-        return content.update(record)
+        return content.update(record, timeout)
     except ContentMissing as error:
         if not give_up:
             raise

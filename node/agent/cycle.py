@@ -21,13 +21,13 @@ from chain.errors import ChainError, MilonError
 from chain.heads import HeadWatcher
 from chain.provider import ChainResetError
 from chain.reverts import ContractError
-from chain.sender import Sender
+from chain.sender import NotMinedError, Sender
 from node.agent import decide as decisions
 from node.agent.decide import Claim, Expire, Prefetch, Reopen, Reveal, Train, Vote, decide
 from node.agent.jobs import JobDesk
 from node.agent.metrics import Liveness, Metrics
 from node.agent.sharing import Keeper, Neighbours, stale_address
-from node.agent.tasks import Backoff, Tasks
+from node.agent.tasks import Backoff, Tasks, WorkError
 from node.agent.trainer import LeasedWork, TrainedUpdate, train_lease
 from node.agent.validator import RoundResult, compute_result
 from node.config import NodeConfig
@@ -44,6 +44,7 @@ LOST_RACES = frozenset(
         "SchedulerAlreadyDelivered",
         "SchedulerLeaseNotOverdue",
         "SchedulerNoEpochsLeft",
+        "SchedulerNoLease",
         "SchedulerTooLate",
         "SchedulerWrongPhase",
         "VoteAlreadyCast",
@@ -78,7 +79,9 @@ class Agent:
         self._metrics = metrics
         self._liveness = liveness
         self._log = structlog.get_logger("agent").bind(node=config.node.name or address[:10])
-        self._tasks = Tasks(2, heads.wake)
+        self._tasks = Tasks(4, heads.wake)
+        # Whether content is there at all: for a stranger's job it may never come, and no work may wait behind that.
+        self._joins = Tasks(8, heads.wake)
         self._background = Tasks(1, heads.wake)
         self._links = Tasks(1, heads.wake)
         self._neighbours = Neighbours(ipfs, self._links)
@@ -86,6 +89,9 @@ class Agent:
         self._backoff = Backoff()
         self._first_seen: dict[decisions.Action, int] = {}
         self._said: set[Hashable] = set()
+        self._trained: dict[LeasedWork, TrainedUpdate] = {}
+        self._in_doubt = False
+        self._time = 0
         self._stop = threading.Event()
         self._work_dir = config.node.data_dir / "work"
         self._work_dir.mkdir(parents=True, exist_ok=True)
@@ -113,21 +119,24 @@ class Agent:
                 block = self._cycle_or_trouble(block)
         finally:
             self._tasks.close()
+            self._joins.close()
             self._background.close()
             self._links.close()
 
     def _cycle_or_trouble(self, block: int) -> int:
         try:
+            if self._in_doubt:
+                # Before anything is done after trouble: a chain that was reset may have the same contracts.
+                self._chain.check()
+                self._in_doubt = False
             seen = self._cycle()
         except ChainResetError:
             raise
         except ChainError as error:
+            self._in_doubt = True
             self._metrics.failures.labels("chain").inc()
             if self._liveness.trouble("chain", str(error)):
                 self._log.warning("chain.trouble", reason=str(error))
-            if self._heads.state.connected:
-                # Reachable, but not as it was: a reset chain has other contracts or none at these addresses.
-                self._chain.check()
             return max(block, self._heads.state.block)
         if self._liveness.trouble("chain", None):
             self._log.info("chain.recovered", block=seen)
@@ -136,9 +145,15 @@ class Agent:
     def _cycle(self) -> int:
         with self._metrics.timed("chain"):
             view = self._chain.lens.view_for(self._me)
+            self._time = view.timestamp
             if self._desk.went_back(view.block_number):
                 self._chain.check()
-            self._desk.refresh(view)
+            undone = self._desk.refresh(view)
+        if undone:
+            for tasks in (self._tasks, self._joins, self._background):
+                tasks.drop(lambda key: isinstance(key, tuple) and key[1] in undone)
+            # A new one: what still trains for such a job writes into the old one.
+            self._trained = {}
         self._say_who_i_am(view)
         busy: set[int] = set()
         for action in decide(view, self._me):
@@ -169,22 +184,23 @@ class Agent:
             if error.name in LOST_RACES:
                 self._log.debug("chain.raced", action=_name(action), error=error.name)
                 return True
+            return self._failed(action, error, retry_in=round(self._backoff.failed(action), 1))
+        except NotMinedError as error:
             return self._failed(action, error)
         except ChainError:
             raise
         except (MilonError, OSError) as error:
             return self._failed(action, error)
-        self._backoff.succeeded(action)
-        self._liveness.trouble(_name(action), None)
+        if done:
+            self._backoff.succeeded(action)
+            self._liveness.trouble(_name(action), None)
         return done
 
-    def _failed(self, action: decisions.Action, error: Exception) -> bool:
-        pause = self._backoff.failed(action)
+    def _failed(self, action: decisions.Action, error: Exception, **facts: object) -> bool:
+        """Note a failure, and say so unless it is the same as before; `tasks` sees to the next try of its own."""
         self._metrics.failures.labels(type(error).__name__).inc()
         if self._liveness.trouble(_name(action), str(error)):
-            self._log.warning(
-                f"{_name(action)}.failed", job=action.job_id, reason=str(error), retry_in=round(pause, 1)
-            )
+            self._log.warning(f"{_name(action)}.failed", job=action.job_id, reason=str(error), **facts)
         return False
 
     def _handle(self, view: AgentView, action: decisions.Action) -> bool:
@@ -209,9 +225,20 @@ class Agent:
                 return self._take_turn(view, action, "reopen", self._chain.scheduler.reopen(job.job_id))
 
     def _takes_part(self, job_id: int) -> bool:
-        return bool(self._tasks.result(("join", job_id), lambda: self._desk.takes_part(job_id)))
+        return bool(self._joins.result(("join", job_id), lambda: self._desk.takes_part(job_id)))
 
     def _claim(self, job: JobView) -> bool:
+        digest, content = job.round.model_digest, self._desk.content(job.job_id)
+
+        def served() -> bool:
+            content.path(digest)
+            if content.spec.shards is not None:
+                content.shard(0)
+            return True
+
+        # A lease of what nobody serves would only cost its bond.
+        if self._joins.result(("claim", job.job_id, job.round.number, digest), served) is None:
+            return False
         fn = self._chain.scheduler.claim(job.job_id)
         return self._send("claim", fn, job=job.job_id, round=job.round.number)
 
@@ -220,23 +247,31 @@ class Agent:
         content = self._desk.content(job.job_id)
         work = LeasedWork(job.job_id, action.round, action.first, action.count, job.round.model_digest)
 
-        def run() -> TrainedUpdate:
-            return train_lease(
-                work,
-                content,
-                self._ipfs,
-                self._metrics,
-                private=self._desk.private_training(job.job_id),
-                device=self._config.node.device,
-                threads=self._config.node.threads,
-                work_dir=self._work_dir,
-                stop=self._stop.is_set,
-            )
+        kept = self._trained
 
-        update: TrainedUpdate | None = self._tasks.result(key, run)
-        if update is None:
+        def run() -> tuple[TrainedUpdate, str]:
+            # Kept from an earlier try if only publishing failed.
+            trained = kept.get(work)
+            if trained is None:
+                trained = kept[work] = train_lease(
+                    work,
+                    content,
+                    self._metrics,
+                    private=self._desk.private_training(job.job_id),
+                    device=self._config.node.device,
+                    threads=self._config.node.threads,
+                    work_dir=self._work_dir,
+                    stop=lambda: self._stop.is_set() or self._time >= action.deadline,
+                )
+            cid = self._publish(content.path(trained.digest))
+            content.note_served(trained.digest)
+            return trained, cid
+
+        published: tuple[TrainedUpdate, str] | None = self._tasks.result(key, run)
+        if published is None:
             return False
-        fn = self._chain.scheduler.submit_update(job.job_id, update.digest, update.samples, update.cid)
+        update, cid = published
+        fn = self._chain.scheduler.submit_update(job.job_id, update.digest, update.samples, cid)
         sent = self._send(
             "submit_update",
             fn,
@@ -266,14 +301,13 @@ class Agent:
 
     def _result(self, view: AgentView, job: JobView) -> RoundResult | None:
         # Near the vote deadline, an update that nobody serves counts as invalid rather than costing the vote.
-        give_up = view.timestamp >= job.round.vote_deadline - job.job.terms.vote_window // 3
+        left = job.round.vote_deadline - view.timestamp
+        give_up = left <= job.job.terms.vote_window // 3
         inputs = self._desk.round_inputs(job)
         content = self._desk.content(job.job_id)
         key = ("result", job.job_id, job.round.number, job.round.accumulator)
-        late = ("result", job.job_id, job.round.number, job.round.accumulator, "late")
-        found: RoundResult | None = self._tasks.peek(key)
-        if found is not None:
-            return found
+        # By attempt: what nobody served in the last one may have come since.
+        late = ("result", job.job_id, job.round.number, job.round.accumulator, job.round.attempt)
 
         def run() -> RoundResult:
             return compute_result(
@@ -283,18 +317,24 @@ class Agent:
                 holdout=self._desk.holdout(job.job_id),
                 device=self._config.node.device,
                 work_dir=self._work_dir,
-                give_up=give_up,
+                patience=left / 2 if give_up else None,
             )
 
-        result: RoundResult | None = self._tasks.result(late if give_up else key, run)
+        result: RoundResult | None = self._tasks.peek(key)
+        if result is None:
+            result = self._tasks.result(late if give_up else key, run)
         if result is not None:
-            for first, reason in result.reasons.items():
-                self._once(
-                    ("invalid", job.job_id, job.round.number, first),
-                    "update.invalid",
-                    first=first,
-                    why=reason,
-                )
+            for record in inputs.updates:
+                if record.first in result.reasons:
+                    self._once(
+                        ("invalid", job.job_id, job.round.number, record.first),
+                        "update.invalid",
+                        job=job.job_id,
+                        round=job.round.number,
+                        first=record.first,
+                        by=record.node,
+                        why=result.reasons[record.first],
+                    )
         return result
 
     def _vote(self, view: AgentView, job: JobView) -> bool:
@@ -390,26 +430,34 @@ class Agent:
                 path = self._desk.cached_model(job.job_id, digest)
                 if path is not None and not self._tasks.busy():
                     key = ("publish", job.job_id, digest)
-                    self._quietly(self._background.result, key, partial(self._publish, path))
+                    cid = self._quietly(self._background.result, key, partial(self._publish, path))
+                    if cid and self._nobody_says(view, job, str(cid)):
+                        fn = self._chain.vote.announce(job.job_id, digest, str(cid))
+                        if self._quietly(partial(self._send, "announce", fn, job=job.job_id, cid=cid)):
+                            self._said.add(("announced", job.job_id, digest))
         for job_id in self._desk.ended_and_unsettled():
             self._quietly(self._settle, job_id, view.organisation.seat)
         open_rounds = {(job.job_id, job.round.number) for job in view.jobs}
-
         open_jobs = {job.job_id for job in view.jobs}
 
         def stale(key: Hashable) -> bool:
             if isinstance(key, tuple):
                 return key[1] not in open_jobs or (
-                    key[0] in ("train", "prefetch", "result") and key[1:3] not in open_rounds
+                    key[0] in ("claim", "train", "prefetch", "result") and key[1:3] not in open_rounds
                 )
             return getattr(key, "job_id", None) not in open_jobs
 
         self._tasks.forget(stale)
+        self._joins.forget(stale)
         self._background.forget(stale)
+        for work in list(self._trained):
+            if (work.job_id, work.round) not in open_rounds:
+                self._trained.pop(work, None)
         self._backoff.forget(stale)
         self._share(view, open_rounds)
         due = set(decide(view, self._me))
         self._first_seen = {action: seen for action, seen in self._first_seen.items() if action in due}
+        self._liveness.keep_troubles({_name(action) for action in due})
 
     def _share(self, view: AgentView, open_rounds: set[tuple[int, int]]) -> None:
         """Stay connected to the other nodes' daemons, say where the own one is, let go of what is not needed."""
@@ -420,7 +468,7 @@ class Agent:
         identity: PeerIdentity | None = None
         try:
             identity = self._links.result(("identity",), self._ipfs.identity)
-        except StorageError as error:
+        except (StorageError, WorkError) as error:
             self._log.debug("ipfs.identity", reason=str(error))
         if identity is not None and view.active:
             address = stale_address(view.node.peer, identity.peer_id, identity.addresses)
@@ -438,12 +486,21 @@ class Agent:
             self._send("settle_votes", self._chain.vote.settle(job_id, seats), job=job_id)
         self._desk.settled(job_id)
 
-    def _quietly(self, work: Callable[..., object], *arguments: object) -> None:
-        """Do what may fail now and be tried again at a later cycle without anybody's loss."""
+    def _nobody_says(self, view: AgentView, job: JobView, cid: str) -> bool:
+        """Whether this node is the one to say where the round's model is: who revealed it may have lied about that."""
+        turn = decisions.rank(job, view.organisation.seat) * decisions.TURN_SECONDS
+        said = ("announced", job.job_id, job.round.model_digest) in self._said
+        if said or not view.active or view.timestamp < job.round.opened_at + turn:
+            return False
+        return cid not in self._desk.history(job.job_id).model_cids(job.round.model_digest)
+
+    def _quietly(self, work: Callable[..., object], *arguments: object) -> object:
+        """Do what may fail now and be tried again at a later cycle without anybody's loss; None if it failed."""
         try:
-            work(*arguments)
-        except (ContractError, ContentError, StorageError, OSError) as error:
+            return work(*arguments)
+        except (ContractError, ContentError, StorageError, WorkError, OSError) as error:
             self._log.debug("later", reason=str(error))
+            return None
 
     def _say_who_i_am(self, view: AgentView) -> None:
         if not view.node.account or int(view.node.account, 16) == 0:
@@ -453,7 +510,8 @@ class Agent:
                 hint="an organisation registers it by `milon node register`",
             )
         elif not view.active:
-            self._once(("inactive", view.node.active), "node.inactive", retired=not view.node.active)
+            reason = "its organisation is no member any more" if view.node.active else "it was retired"
+            self._once(("inactive", reason), "node.inactive", reason=reason, hint="it claims nothing more")
         else:
             self._said.discard("unregistered")
             self._once(

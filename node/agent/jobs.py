@@ -12,19 +12,22 @@ from chain.contracts import event_types as ev
 from chain.contracts.seals import hash_result
 from chain.contracts.structs import to_event
 from chain.contracts.types import AgentView, BallotState, JobView, LeaseState
+from chain.errors import ChainError
 from node.agent.validator import RoundInputs, RoundResult
 from node.config import NodeConfig
 from node.content import JobContent, Limits
 from node.data.dataset import Dataset
 from node.data.private import PrivateData, load_private
 from node.errors import ContentError, ContentMissing, DataError, TrainingError
-from node.joblog import JobHistory, JobLog
+from node.joblog import JobHistory, JobLog, accumulate
 from node.spec import RULESET
 from node.storage.cache import ContentCache
 from node.storage.ipfs import IpfsClient
 from node.training.models import skeleton
 
 _CACHE_BYTES = 8 << 30
+# Seconds of chain time after which events are read although the view shows nothing new.
+_READ_ANYWAY_S = 15
 
 
 class JobDesk:
@@ -62,31 +65,64 @@ class JobDesk:
         before, self._block = self._block, block
         return block < before
 
-    def refresh(self, view: AgentView) -> None:
-        """Take in the view, and the events up to its block when it shows that something happened."""
-        fingerprint = tuple(
-            (
-                j.job_id,
-                j.phase,
-                j.round.number,
-                j.round.attempt,
-                j.round.taken,
-                j.round.updates,
-                j.attempt.voted,
-            )
-            for j in view.jobs
+    def refresh(self, view: AgentView) -> set[int]:
+        """Take in the view, and the events up to its block when it shows that something happened.
+
+        Returns the jobs that a reorganisation of the chain undid; what was known of them is forgotten.
+
+        Raises:
+            ChainResetError: nothing is left of the chain that was read before.
+        """
+        undone: set[int] = set()
+        # Announcements change nothing that the view shows.
+        fingerprint = (
+            view.timestamp // _READ_ANYWAY_S,
+            tuple(
+                (
+                    j.job_id,
+                    j.phase,
+                    j.round.number,
+                    j.round.attempt,
+                    j.round.taken,
+                    j.round.accumulator,
+                    j.attempt.voted,
+                )
+                for j in view.jobs
+            ),
         )
         if fingerprint != self._fingerprint:
             batch = self._events.read(view.block_number)
             if batch.undone_from is not None:
-                self._history.undo_from(batch.undone_from)
+                self._chain.check()
+                undone = self._history.undo_from(batch.undone_from)
+                self._forget(undone)
             events = [typed for event in batch.events if (typed := to_event(event)) is not None]
             self._history.add(events)
             self._note_peers(events)
+            self._check_complete(view)
             self._fingerprint = fingerprint
         views = {job.job_id: job for job in view.jobs}
-        self._ended |= (set(self._views) | self._history.ended()) - set(views)
+        self._ended = (self._ended | set(self._views) | self._history.ended()) - set(views) - undone
+        self._settled -= set(views)
         self._views = views
+        return undone
+
+    def _check_complete(self, view: AgentView) -> None:
+        """Forget all events, so that they are read anew, if they do not add up to what the contracts say.
+
+        Behind a balanced RPC URL the node that gives the logs may lag behind the one that gives the view.
+        """
+        for job in view.jobs:
+            history, number = self._history.job(job.job_id), job.round.number
+            closed = number == 1 or number - 1 in history.results()
+            if closed and history.submitted and accumulate(history.updates(number)) == job.round.accumulator:
+                continue
+            self._forget(self._history.undo_from(0))
+            self._events, self._fingerprint = self._chain.events(), None
+            raise ChainError(
+                f"job {job.job_id}: the events do not add up to what the contracts say; the RPC node leaves some out "
+                "or is still behind"
+            )
 
     def _note_peers(self, events: Iterable[ev.ChainEvent]) -> None:
         for event in events:
@@ -211,6 +247,13 @@ class JobDesk:
                 leases |= 1 << first
         ballot = vote.ballot(job_id, seat)
         return leases, 1 << seat if ballot.state == BallotState.CAST else 0
+
+    def _forget(self, undone: set[int]) -> None:
+        self._accepted -= undone
+        self._settled -= undone
+        for job_id in undone:
+            for known in (self._contents, self._private, self._refusals, self._views):
+                known.pop(job_id, None)
 
     def settled(self, job_id: int) -> None:
         """Forget an ended job."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
@@ -60,11 +60,12 @@ class Metrics:
 class Liveness:
     """When the agent last finished a cycle, and what troubles it. Safe for use from several threads.
 
-    `limit`: seconds without a finished cycle after which the agent counts as unwell.
+    `limit`: seconds without a finished cycle after which the agent counts as unwell; `connected` tells whether the
+    chain answers now.
     """
 
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
+    def __init__(self, limit: float, connected: Callable[[], bool] = lambda: True) -> None:
+        self._limit, self._connected = limit, connected
         self._lock = threading.Lock()
         self._last = time.monotonic()
         self._troubles: dict[str, str] = {}
@@ -86,13 +87,22 @@ class Liveness:
                 self._troubles[what] = message
             return before != message
 
+    def keep_troubles(self, current: Collection[str]) -> None:
+        """Clear the troubles with what is not due any more: all but the chain's and the `current`."""
+        with self._lock:
+            self._troubles = {
+                what: text for what, text in self._troubles.items() if what == "chain" or what in current
+            }
+
     def report(self) -> tuple[bool, dict[str, object]]:
         """Whether the agent is well, and the document that says so."""
+        connected = self._connected()
         with self._lock:
             age = time.monotonic() - self._last
-            well = age <= self._limit and "chain" not in self._troubles
+            well = connected and age <= self._limit and "chain" not in self._troubles
             document: dict[str, object] = {
                 "status": "ok" if well else "unwell",
+                "connected": connected,
                 "seconds_since_cycle": round(age, 3),
                 "troubles": dict(self._troubles),
                 **self._facts,

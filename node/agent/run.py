@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import structlog
 
@@ -51,19 +50,11 @@ def run_agent(
         consortium = Consortium.connect(config.chain.rpc, config.chain.deployment)
         wallet = _wallet(config, consortium)
         address = wallet.address if wallet is not None else _NOBODY
-        metrics, liveness = Metrics(address), Liveness(_LATE_S)
         heads = stack.enter_context(HeadWatcher(config.chain.rpc))
+        metrics, liveness = Metrics(address), Liveness(_LATE_S, lambda: heads.state.connected)
         sender: Sender | None = None
         if wallet is not None and not dry_run:
-            sender = stack.enter_context(
-                Sender(
-                    consortium.w3,
-                    wallet,
-                    decoder=consortium.decoder,
-                    heads=heads,
-                    state_dir=Path(config.node.data_dir) / "locks",
-                )
-            )
+            sender = stack.enter_context(consortium.sender(wallet, heads=heads))
         ipfs = stack.enter_context(IpfsClient(config.ipfs.api, timeout=config.ipfs.timeout))
         agent = Agent(config, consortium, address, sender, ipfs, heads, metrics, liveness)
         health_url = ""

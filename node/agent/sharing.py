@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from functools import partial
 
-from node.agent.tasks import Tasks
+from node.agent.tasks import Tasks, WorkError
 from node.content import JobContent
 from node.errors import ContentError, StorageError
 from node.joblog import UpdateRecord
@@ -27,7 +27,7 @@ class Neighbours:
         for address in addresses:
             try:
                 self._tasks.result(("connect", address), partial(self._connect, address))
-            except (ContentError, StorageError):
+            except (ContentError, StorageError, WorkError):
                 # Nobody there now: the pause before the next try has begun.
                 continue
 
@@ -61,8 +61,8 @@ class Keeper:
         content.update(record)
         # What is pinned already is somebody else's to unpin: agents may share a daemon.
         if record.cid not in self._kept and not self._ipfs.is_pinned(record.cid):
-            self._ipfs.pin(record.cid)
-            self._kept[record.cid] = place
+            # The bytes that were verified, not the record's CID: below that there may be more than anyone looked at.
+            self._kept[self._ipfs.add(content.path(record.digest))] = place
         return True
 
     def owes(self, open_rounds: Collection[tuple[int, int]]) -> bool:

@@ -7,7 +7,13 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from chain.errors import MilonError
+
 _RETRY_MIN_S, _RETRY_MAX_S = 0.5, 30.0
+
+
+class WorkError(MilonError):
+    """Work failed in a way that nobody foresaw, such as for lack of memory: that piece, not the agent, is at an end."""
 
 
 class Backoff:
@@ -51,7 +57,7 @@ class Tasks:
         """What `work` returned (never None), or None while it is not there; starts it when that is due.
 
         Raises:
-            Exception: what the last try raised, once per try.
+            MilonError, OSError: what the last try raised, once per try; WorkError in place of anything else.
         """
         future = self._futures.get(key)
         if future is None:
@@ -65,7 +71,9 @@ class Tasks:
         if error is not None:
             del self._futures[key]
             self._backoff.failed(key)
-            raise error
+            if isinstance(error, MilonError | OSError):
+                raise error
+            raise WorkError(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
         self._backoff.succeeded(key)
         return future.result()
 
@@ -85,6 +93,12 @@ class Tasks:
         for key in [k for k, future in self._futures.items() if stale(k) and future.done()]:
             del self._futures[key]
         self._backoff.forget(stale)
+
+    def drop(self, void: Callable[[Hashable], bool]) -> None:
+        """Drop keys whose meaning changed, running or not: what runs ends unheard."""
+        for key in [k for k in self._futures if void(k)]:
+            self._futures.pop(key).cancel()
+        self._backoff.forget(void)
 
     def close(self) -> None:
         """Start nothing more; what runs ends by itself."""

@@ -1,4 +1,4 @@
-"""Train a lease and publish the update."""
+"""Train a lease."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from pathlib import Path
 from node.agent.metrics import Metrics
 from node.content import JobContent
 from node.data.dataset import Dataset
-from node.storage.ipfs import IpfsClient
 from node.tensors import digest, save
 from node.training.local import train
 
 
 @dataclass(frozen=True)
 class TrainedUpdate:
-    """A published update. `samples`: its weight; `digest`: 32 bytes; `loss`: mean over its samples."""
+    """An update in the cache. `samples`: its weight; `digest`: 32 bytes; `loss`: mean over its samples."""
 
     digest: bytes
     samples: int
-    cid: str
     loss: float
     seconds: float
     size: int
@@ -42,7 +40,6 @@ class LeasedWork:
 def train_lease(
     work: LeasedWork,
     content: JobContent,
-    ipfs: IpfsClient,
     metrics: Metrics,
     *,
     private: Dataset | None,
@@ -51,11 +48,11 @@ def train_lease(
     work_dir: Path,
     stop: Callable[[], bool],
 ) -> TrainedUpdate:
-    """Fetch, train, store and publish. `private` is the node's own data, where the job trains on that.
+    """Fetch, train, and put the update into the cache. `private` is the node's own data, where the job trains on that.
 
     Raises:
         ContentError: the model or a shard is missing or wrong. TrainingError: the loss is not finite.
-        StorageError: the IPFS daemon is out of reach or full.
+        StorageError: the IPFS daemon is out of reach, or the disk is full.
     """
     started = time.perf_counter()
     with metrics.timed("ipfs"):
@@ -80,7 +77,5 @@ def train_lease(
             save(result.state, path)
             update_digest = digest(result.state)
         size = path.stat().st_size
-        with metrics.timed("ipfs"):
-            cid = ipfs.add(path)
         content.store(path, update_digest)
-    return TrainedUpdate(update_digest, result.samples, cid, result.loss, time.perf_counter() - started, size)
+    return TrainedUpdate(update_digest, result.samples, result.loss, time.perf_counter() - started, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from node.joblog import UpdateRecord, accumulate
 from node.rounds import check_update, next_model
 from node.tensors import StateFile
 from node.training.evaluate import evaluate
+
+# What even a late validator gives a fetch, in seconds.
+LEAST_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,12 @@ def compute_result(
     holdout: Dataset,
     device: str,
     work_dir: Path,
-    give_up: bool,
+    patience: float | None = None,
 ) -> RoundResult:
     """Fetch and check every update, aggregate by the job's rule, evaluate on `holdout`; the model goes to the cache.
 
-    With too few valid updates for the rule, the model stays as it was and nothing is accepted.
+    With too few valid updates for the rule, the model stays as it was and nothing is accepted. With `patience`, an
+    update that nobody serves is invalid, and looking for all of them takes about so many seconds at most.
 
     Raises:
         ChainError: the updates are not those that the chain's accumulator binds.
@@ -65,11 +70,15 @@ def compute_result(
             f"job {inputs.job_id}, round {inputs.round}: the events do not add up to the chain's accumulator; "
             "the RPC node leaves some out or is still behind"
         )
+    give_up_at = time.monotonic() + (patience or 0.0)
     valid: list[tuple[UpdateRecord, StateFile]] = []
     reasons: dict[int, str] = {}
     with metrics.timed("ipfs"):
-        for record in inputs.updates:
-            checked = check_update(content, record, give_up=give_up)
+        for place, record in enumerate(inputs.updates):
+            timeout = None
+            if patience is not None:
+                timeout = max(LEAST_S, (give_up_at - time.monotonic()) / (len(inputs.updates) - place))
+            checked = check_update(content, record, give_up=patience is not None, timeout=timeout)
             if isinstance(checked, str):
                 reasons[record.first] = checked
             else:

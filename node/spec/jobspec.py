@@ -15,6 +15,8 @@ from node.spec.rules import check_rule_parameters
 MAX_SPEC_BYTES = 4 << 20
 MAX_FEATURES = 1 << 24
 MAX_SHARD_SAMPLES = 1 << 31
+# A shard is held in memory while it is trained on, by nodes whose size the client does not know.
+MAX_SHARD_BYTES = 1 << 32
 
 _Cid = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9]+$")]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -119,6 +121,11 @@ class JobSpec(Section):
         shared = self.data.mode == "shared"
         if shared != (self.shards is not None) or shared != (self.holdout is not None):
             raise ValueError("shared data has a manifest and a hold-out, private data has neither")
+        sizes = [shard.samples for shard in self.shards or ()] + (
+            [self.holdout.samples] if self.holdout else []
+        )
+        if max(sizes, default=0) * (4 * math.prod(self.input_shape) + 8) > MAX_SHARD_BYTES:
+            raise ValueError(f"a shard or the hold-out is larger than {MAX_SHARD_BYTES >> 30} GiB")
         for position, shard in enumerate(self.shards or ()):
             if shard.index != position:
                 raise ValueError(f"shard {position} has index {shard.index}")

@@ -36,7 +36,7 @@ def build_model(
         seed_device(cpu, seed)
         if kind in ZOO:
             architecture = Architecture(kind, params, tuple(input_shape), classes, seed)
-            _check_size(skeleton(architecture))
+            skeleton(architecture)
             return _zoo(architecture)
         return _custom(Architecture(kind, params, tuple(input_shape), classes, seed))
 
@@ -56,7 +56,9 @@ def skeleton(model: Architecture) -> nn.Module:
     if model.kind not in ZOO:
         return _custom(model)
     with torch.device("meta"):
-        return _zoo(model)
+        module = _zoo(model)
+    _check_size(module)
+    return module
 
 
 def loaded(model: Architecture, state: Mapping[str, torch.Tensor], device: torch.device) -> nn.Module:

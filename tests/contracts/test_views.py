@@ -1,5 +1,6 @@
 """The lens and the seals: one call equals the many, Python equals Solidity."""
 
+import pytest
 from consortium_world import MODEL, NODES, ORGANISATIONS, STRANGER, TERMS, Verdict, World, digest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -100,6 +101,15 @@ def test_view_pinned_to_a_block_stays_while_the_chain_moves_on(world: World) -> 
     later = world.lens.view_for(NODES[0].address)
     assert later.jobs[0].lease_held and later.jobs[0].lease.node == NODES[0].address
     assert view.jobs[0].round.model_digest == MODEL.digest
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 4])
+def test_view_when_there_are_several_pages_of_jobs_then_shows_each_job_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    jobs = [world.submit_job() for _ in range(3)]
+    monkeypatch.setattr("chain.contracts.lens.PAGE", page)
+    assert [job.job_id for job in world.lens.view_for(NODES[0].address).jobs] == jobs
 
 
 def test_view_without_node_shows_the_jobs_alone(world: World) -> None:

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from node.agent.tasks import Backoff, Tasks
+from node.agent.tasks import Backoff, Tasks, WorkError
+from node.errors import ContentError
 
 
 class Clock:
@@ -45,12 +46,12 @@ def test_result_when_work_fails_then_raises_and_pauses_before_the_next_try() -> 
 
     def work() -> str:
         if fail:
-            raise ValueError("no")
+            raise ContentError("no")
         return "done"
 
     tasks.result("k", work)
     settled(tasks, woken)
-    with pytest.raises(ValueError, match="no"):
+    with pytest.raises(ContentError, match="no"):
         tasks.result("k", work)
     fail = False
     assert tasks.result("k", work) is None
@@ -81,4 +82,42 @@ def test_forget_when_stale_then_runs_again() -> None:
     assert tasks.result("k", lambda: 2) is None
     settled(tasks, woken)
     assert tasks.result("k", lambda: 2) == 2
+    tasks.close()
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("not enough memory:\nyou tried"), MemoryError(), ValueError("x")]
+)
+def test_result_when_work_fails_unforeseen_then_the_error_is_one_that_the_agent_survives(
+    error: Exception,
+) -> None:
+    woken = threading.Event()
+    tasks = Tasks(1, woken.set)
+
+    def work() -> None:
+        raise error
+
+    assert tasks.result("k", work) is None
+    settled(tasks, woken)
+    with pytest.raises(WorkError, match=type(error).__name__) as caught:
+        tasks.result("k", work)
+    assert "\n" not in str(caught.value)
+    tasks.close()
+
+
+def test_drop_when_a_key_changes_its_meaning_in_mid_run_then_the_old_result_is_never_heard() -> None:
+    woken, go = threading.Event(), threading.Event()
+    tasks = Tasks(2, woken.set)
+
+    def old() -> str:
+        assert go.wait(5)
+        return "old"
+
+    assert tasks.result("k", old) is None
+    tasks.drop(lambda key: key == "k")
+    assert tasks.result("k", lambda: "new") is None
+    settled(tasks, woken)
+    go.set()
+    settled(tasks, woken)
+    assert tasks.result("k", old) == "new"
     tasks.close()

@@ -146,3 +146,8 @@ def test_job_with_a_model_of_an_operator_has_its_parameters_checked() -> None:
         load_job(None, {**job, "model.params.depth": "4"})
     with pytest.raises(SpecError, match=r"model\.kind: gone cannot be loaded"):
         load_job(None, {"name": "j", "data.source": "iris", "model.kind": "gone"})
+
+
+def test_skeleton_when_the_weights_would_fill_the_memory_then_is_refused() -> None:
+    with pytest.raises(TrainingError, match="GiB of weights"):
+        skeleton(Architecture("mlp", {"hidden": [1 << 16] * 4}, (4,), 3, 0))

@@ -118,3 +118,11 @@ def test_spec_from_a_stranger_when_wrong_is_refused_in_one_line(
 def test_spec_from_a_stranger_when_not_canonical_json_is_refused(rewrite: Callable[[bytes], bytes]) -> None:
     with pytest.raises(ContentError, match="job spec"):
         JobSpec.from_bytes(rewrite(spec_of(prepared()).to_bytes()))
+
+
+def test_spec_when_a_shard_could_not_be_held_in_memory_then_is_refused() -> None:
+    def swell(tree: dict[str, Any]) -> None:
+        tree["holdout"]["samples"] = 1 << 30
+
+    with pytest.raises(ContentError, match="larger than 4 GiB"):
+        JobSpec.from_bytes(changed(swell))
