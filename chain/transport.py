@@ -10,6 +10,7 @@ import itertools
 import json
 import sys
 import threading
+from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, cast
@@ -96,8 +97,9 @@ class _Transport(JSONBaseProvider):
         self.timeout = timeout
         self._ids = itertools.count(1)
 
+    @abstractmethod
     def _exchange(self, body: bytes, ids: frozenset[int], *, repeatable: bool) -> Any:
-        raise NotImplementedError
+        """Send a request and return the decoded answer to one of ``ids``; raises ChainUnreachableError."""
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         request = self._request(method, params)

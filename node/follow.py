@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from chain.contracts import event_types as ev
 from chain.contracts.structs import to_event
@@ -17,11 +17,26 @@ from node.joblog import JobHistory, JobLog
 
 if TYPE_CHECKING:
     from chain.consortium import Consortium
-    from node.cli.watch import JobWatch
 
 _PAGE = 100
 _HEARTBEAT_S = 5.0
 _TIMED = (ev.RoundOpened, ev.RoundClosed, ev.UpdateSubmitted)
+
+
+class Watch(Protocol):
+    """What follows a job: it takes the job's events in the order of the chain."""
+
+    job_id: int
+
+    @property
+    def status(self) -> JobStatus:
+        """What became of the job as far as the events tell."""
+
+    def feed(self, events: Iterable[ev.ChainEvent], at: float | Mapping[int, float] | None = None) -> None:
+        """Take events that happened `at` these seconds of any one clock, by block where that differs."""
+
+    def undo_from(self, block: int) -> None:
+        """Forget what happened in this block and later."""
 
 
 def typed(events: Iterable[Event]) -> list[ev.ChainEvent]:
@@ -45,7 +60,7 @@ def read_history(consortium: Consortium, job_id: int) -> JobHistory:
     history = read_log(consortium).job(job_id)
     if history.submitted is None:
         count = consortium.scheduler.job_count()
-        raise ChainError(f"there is no job {job_id}; {count} were submitted so far, see `milon job list`")
+        raise ChainError(f"there is no job {job_id}, there are {count} so far: see `milon job list`")
     return history
 
 
@@ -66,7 +81,7 @@ def block_times(consortium: Consortium, events: Iterable[ev.ChainEvent]) -> dict
 def follow(
     consortium: Consortium,
     url: str,
-    watch: JobWatch,
+    watch: Watch,
     warn: Callable[[str], None],
     on_event: Callable[[ev.ChainEvent], None] = lambda event: None,
 ) -> JobStatus:

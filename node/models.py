@@ -15,9 +15,9 @@ from chain.contracts.event_types import RoundClosed
 from chain.errors import ChainError
 from node.content import JobContent, Limits
 from node.data.dataset import Dataset
+from node.data.private import load_for_job
 from node.data.scaling import scaled
-from node.data.sources import load_source
-from node.errors import ContentError, DataError, StorageError
+from node.errors import ContentError, StorageError
 from node.joblog import JobHistory
 from node.spec import JobSpec
 from node.storage.cache import ContentCache
@@ -134,19 +134,7 @@ def labelled(source: str, spec: JobSpec) -> Dataset:
     Raises:
         DataError: missing, malformed, of another shape, or with other classes.
     """
-    options = spec.data
-    read = load_source(
-        source,
-        label=options.label,
-        image_size=options.image_size,
-        grayscale=options.grayscale,
-        classes=spec.classes,
-    )
-    if read.input_shape != spec.input_shape:
-        raise DataError(
-            f"{source}: samples have shape {list(read.input_shape)}, the model takes {list(spec.input_shape)}"
-        )
-    return scaled(read.with_classes(spec.classes), spec.standardisation)
+    return scaled(load_for_job(source, spec), spec.standardisation)
 
 
 def _closed(history: JobHistory, number: int | None) -> tuple[int, bytes, float | None]:

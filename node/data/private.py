@@ -33,6 +33,16 @@ def load_private(source: str, spec: JobSpec) -> PrivateData:
     Raises:
         DataError: malformed, of another shape than the job's, or with a class that the job does not have.
     """
+    train, holdout = holdout_split(load_for_job(source, spec), spec.data.holdout, spec.data.seed)
+    return PrivateData(scaled(train, spec.standardisation), scaled(holdout, spec.standardisation))
+
+
+def load_for_job(source: str, spec: JobSpec) -> Dataset:
+    """A data set of a job's shape and labels, not yet on its scale.
+
+    Raises:
+        DataError: missing, malformed, of another shape, or with a class that the job does not have.
+    """
     options = spec.data
     read = load_source(
         source,
@@ -46,5 +56,4 @@ def load_private(source: str, spec: JobSpec) -> PrivateData:
             f"{source}: samples have shape {list(read.input_shape)}; give data of the job's shape, "
             f"{list(spec.input_shape)}"
         )
-    train, holdout = holdout_split(read.with_classes(spec.classes), options.holdout, options.seed)
-    return PrivateData(scaled(train, spec.standardisation), scaled(holdout, spec.standardisation))
+    return read.with_classes(spec.classes)

@@ -121,7 +121,7 @@ def test_names_when_an_organisation_runs_several_nodes_then_they_are_numbered(wo
 
 def test_history_when_there_is_no_such_job_then_says_how_many_there_are(world: World) -> None:
     world.submit_job()
-    with pytest.raises(ChainError, match="there is no job 7; 1 were submitted so far"):
+    with pytest.raises(ChainError, match="there is no job 7, there are 1 so far"):
         read_history(world.consortium, 7)
 
 
