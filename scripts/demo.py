@@ -69,6 +69,14 @@ class Assassin:
             self._network.signal_agent(self._index, signal.SIGCONT)
 
 
+def settle_for_the_dead(network: LocalNetwork, job_id: int, epochs: int) -> None:
+    """Settle every lease and ballot of an ended job, whosever they are."""
+    chain = network.consortium
+    with network.sender(CLIENT) as sender:
+        sender.send(chain.scheduler.settle(job_id, (1 << epochs) - 1))
+        sender.send(chain.vote.settle(job_id, (1 << len(MEMBERS)) - 1))
+
+
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """The demonstration; its exit status: 0, or 3 when the job did not complete, or 4 when the audit failed."""
     started = time.monotonic()
@@ -107,6 +115,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 f"[bold red]the job ended {status.name.lower()}; logs are in {folder / 'network'}[/]"
             )
             return 3
+        if assassin.done:
+            settle_for_the_dead(network, job.job_id, plan.terms.epochs_per_round)
+            console.print("what the killed agent had earned was settled by the client, as anybody may")
         network.await_settlement(job.job_id)
         console.print()
         with network.ipfs() as ipfs:
