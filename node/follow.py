@@ -88,7 +88,7 @@ def follow(
     """Feeds a watch from the deployment's first block on until its job has ended.
 
     Outages of the chain are sat out; ``warn`` is told once about each. ``on_event`` is called with every event
-    of the job as soon as it is read.
+    of the job after the watch was fed.
 
     Raises:
         ChainResetError: the chain behind the URL is another one now.
@@ -105,15 +105,15 @@ def follow(
                     consortium.check()
                     watch.undo_from(batch.undone_from)
                 events = typed(batch.events)
-                for event in events:
-                    if getattr(event, "job_id", None) == watch.job_id:
-                        on_event(event)
                 if lag is None:
                     # What is past has the chain's times; from here on the clock is finer than blocks are.
                     watch.feed(events, block_times(consortium, events))
                     lag = time.time() - heads_time(consortium, batch.block)
                 else:
                     watch.feed(events, time.time() - lag)
+                for event in events:
+                    if getattr(event, "job_id", None) == watch.job_id:
+                        on_event(event)
                 lost = False
             except ChainUnreachableError as error:
                 if not lost:
