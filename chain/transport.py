@@ -32,6 +32,7 @@ from chain.errors import ChainError
 sys.setrecursionlimit(2_000)
 
 _WRITES = frozenset({"eth_sendRawTransaction", "eth_sendTransaction"})
+_PAGE = 100  # calls in one batch; providers refuse long ones
 _MAX_WS_MESSAGE = 64 * 2**20
 
 
@@ -85,6 +86,20 @@ def rpc_batch(w3: Web3, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]
             outcomes.append(_result(method, answer))
         except RpcError as error:
             outcomes.append(error)
+    return outcomes
+
+
+def rpc_all(w3: Web3, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+    """As ``rpc_batch``, of any number of calls, a page at a time, that all have to succeed.
+
+    Raises RpcError for the first that failed, ChainUnreachableError.
+    """
+    outcomes: list[Any] = []
+    for start in range(0, len(calls), _PAGE):
+        outcomes += rpc_batch(w3, calls[start : start + _PAGE])
+    failure = next((outcome for outcome in outcomes if isinstance(outcome, RpcError)), None)
+    if failure is not None:
+        raise failure
     return outcomes
 
 

@@ -6,19 +6,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from chain.blocks import block_times
 from chain.contracts import event_types as ev
-from chain.contracts.structs import to_event
+from chain.contracts.structs import to_events
 from chain.contracts.types import JobStatus
 from chain.errors import ChainError
-from chain.events import Event
 from chain.heads import HeadWatcher
-from chain.transport import ChainUnreachableError, RpcError, rpc_batch
+from chain.transport import ChainUnreachableError
 from node.joblog import JobHistory, JobLog
 
 if TYPE_CHECKING:
     from chain.consortium import Consortium
 
-_PAGE = 100
 _HEARTBEAT_S = 5.0
 _TIMED = (ev.RoundOpened, ev.RoundClosed, ev.UpdateSubmitted)
 
@@ -39,15 +38,10 @@ class Watch(Protocol):
         """Forget what happened in this block and later."""
 
 
-def typed(events: Iterable[Event]) -> list[ev.ChainEvent]:
-    """The events that this version knows, in their order."""
-    return [event for raw in events if (event := to_event(raw)) is not None]
-
-
 def read_log(consortium: Consortium) -> JobLog:
     """Everything that ever happened to the jobs. Raises ChainError."""
     log = JobLog()
-    log.add(typed(consortium.events().read().events))
+    log.add(to_events(consortium.events().read().events))
     return log
 
 
@@ -64,18 +58,10 @@ def read_history(consortium: Consortium, job_id: int) -> JobHistory:
     return history
 
 
-def block_times(consortium: Consortium, events: Iterable[ev.ChainEvent]) -> dict[int, float]:
+def round_times(consortium: Consortium, events: Iterable[ev.ChainEvent]) -> dict[int, float]:
     """Chain time in seconds of the blocks in which rounds open, get updates and close. Raises ChainError."""
-    blocks = sorted({event.block_number for event in events if isinstance(event, _TIMED)})
-    times: dict[int, float] = {}
-    for start in range(0, len(blocks), _PAGE):
-        page = blocks[start : start + _PAGE]
-        answers = rpc_batch(consortium.w3, [("eth_getBlockByNumber", [hex(n), False]) for n in page])
-        for number, header in zip(page, answers, strict=True):
-            if isinstance(header, RpcError):
-                raise header
-            times[number] = float(int(header["timestamp"], 16))
-    return times
+    blocks = [event.block_number for event in events if isinstance(event, _TIMED)]
+    return {number: float(at) for number, at in block_times(consortium.w3, blocks).items()}
 
 
 def follow(
@@ -104,11 +90,11 @@ def follow(
                 if batch.undone_from is not None:
                     consortium.check()
                     watch.undo_from(batch.undone_from)
-                events = typed(batch.events)
+                events = to_events(batch.events)
                 if lag is None:
                     # What is past has the chain's times; from here on the clock is finer than blocks are.
-                    watch.feed(events, block_times(consortium, events))
-                    lag = time.time() - heads_time(consortium, batch.block)
+                    watch.feed(events, round_times(consortium, events))
+                    lag = time.time() - block_times(consortium.w3, [batch.block])[batch.block]
                 else:
                     watch.feed(events, time.time() - lag)
                 for event in events:
@@ -124,13 +110,3 @@ def follow(
             if watch.status == JobStatus.OPEN:
                 heads.wait(batch.block, _HEARTBEAT_S)
     return watch.status
-
-
-def heads_time(consortium: Consortium, block: int) -> float:
-    """Chain time of a block, seconds. Raises ChainError."""
-    answer = rpc_batch(consortium.w3, [("eth_getBlockByNumber", [hex(block), False])])[0]
-    if isinstance(answer, RpcError):
-        raise answer
-    if answer is None:
-        raise ChainError(f"the chain does not know block {block} any more; try again")
-    return float(int(answer["timestamp"], 16))

@@ -9,11 +9,9 @@ from typing import Any
 from chain.consortium import Consortium
 from chain.contracts import event_types as ev
 from chain.contracts.token import format_units
-from chain.transport import RpcError, rpc_batch
+from chain.transport import rpc_all
 from node.names import Names
 from node.roundlog import RoundSummary
-
-_PAGE = 100
 
 
 def gas_by_round(consortium: Consortium, events: Iterable[ev.ChainEvent]) -> dict[int, int]:
@@ -31,14 +29,9 @@ def gas_by_round(consortium: Consortium, events: Iterable[ev.ChainEvent]) -> dic
         if number and (not seen or number < seen):
             round_of[event.transaction_hash] = number
     gas: defaultdict[int, int] = defaultdict(int)
-    hashes = list(round_of)
-    for start in range(0, len(hashes), _PAGE):
-        page = hashes[start : start + _PAGE]
-        answers = rpc_batch(consortium.w3, [("eth_getTransactionReceipt", [h]) for h in page])
-        for tx, receipt in zip(page, answers, strict=True):
-            if isinstance(receipt, RpcError):
-                raise receipt
-            gas[round_of[tx]] += int(receipt["gasUsed"], 16)
+    receipts = rpc_all(consortium.w3, [("eth_getTransactionReceipt", [tx]) for tx in round_of])
+    for tx, receipt in zip(round_of, receipts, strict=True):
+        gas[round_of[tx]] += int(receipt["gasUsed"], 16)
     return dict(gas)
 
 

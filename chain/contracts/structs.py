@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -28,6 +28,11 @@ def to_struct(kind: type[T], values: Sequence[Any], **position: Any) -> T:
     return kind(
         *[convert(value) for convert, value in zip(_converters(kind), values, strict=True)], **position
     )
+
+
+def to_events(events: Iterable[Event]) -> list[ChainEvent]:
+    """The typed forms of those events that this version knows, in their order."""
+    return [typed for event in events if (typed := to_event(event)) is not None]
 
 
 def to_event(event: Event) -> ChainEvent | None:

@@ -132,10 +132,11 @@ class Agent:
             self._housekeeping.undo(undone)
         self._say_who_i_am(view)
         busy: set[int] = set()
-        for action in decide(view, self._me):
+        actions = decide(view, self._me)
+        for action in actions:
             if action.job_id not in busy and self._act(view, action):
                 busy.add(action.job_id)
-        self._tidy(view)
+        self._tidy(view, set(actions))
         self._metrics.cycles.inc()
         self._metrics.block.set(view.block_number)
         self._metrics.last_cycle.set_to_current_time()
@@ -177,11 +178,10 @@ class Agent:
             self._log.warning(f"{_name(action)}.failed", job=action.job_id, reason=str(error), **facts)
         return False
 
-    def _tidy(self, view: AgentView) -> None:
-        """Forget what is over, and do what is not urgent."""
+    def _tidy(self, view: AgentView, due: set[Action]) -> None:
+        """Forget what is over, and do what is not urgent. `due`: what was decided at this view."""
         open_rounds = {(job.job_id, job.round.number) for job in view.jobs}
         open_jobs = {job.job_id for job in view.jobs}
-        due = set(decide(view, self._me))
         self._work.forget(view, due)
         self._backoff.forget(lambda key: getattr(key, "job_id", None) not in open_jobs)
         self._housekeeping.tidy(view, open_rounds, busy=self._work.busy())

@@ -10,7 +10,7 @@ from structlog.typing import FilteringBoundLogger
 from chain.consortium import Consortium
 from chain.contracts import event_types as ev
 from chain.contracts.seals import hash_result
-from chain.contracts.structs import to_event
+from chain.contracts.structs import to_events
 from chain.contracts.types import AgentView, BallotState, JobView, LeaseState
 from chain.errors import ChainError
 from node.agent.validator import RoundInputs, RoundResult
@@ -74,6 +74,7 @@ class JobDesk:
             ChainResetError: nothing is left of the chain that was read before.
         """
         undone: set[int] = set()
+        over: set[int] = set()
         # Announcements change nothing that the view shows.
         fingerprint = (
             view.timestamp // _READ_ANYWAY_S,
@@ -96,13 +97,14 @@ class JobDesk:
                 self._chain.check()
                 undone = self._history.undo_from(batch.undone_from)
                 self._forget(undone)
-            events = [typed for event in batch.events if (typed := to_event(event)) is not None]
+            events = to_events(batch.events)
             self._history.add(events)
             self._note_peers(events)
             self._check_complete(view)
+            over = self._history.ended()
             self._fingerprint = fingerprint
         views = {job.job_id: job for job in view.jobs}
-        self._ended = (self._ended | set(self._views) | self._history.ended()) - set(views) - undone
+        self._ended = (self._ended | set(self._views) | over) - set(views) - undone
         self._settled -= set(views)
         self._views = views
         return undone

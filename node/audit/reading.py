@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from web3 import Web3
-
+from chain.blocks import block_times
 from chain.consortium import Consortium
 from chain.contracts import event_types as ev
-from chain.contracts.structs import to_event
-from chain.errors import ChainError
-from chain.provider import RpcError, rpc, rpc_batch
-
-_PAGE = 200
+from chain.contracts.structs import to_events
+from chain.provider import rpc
 
 
 @dataclass(frozen=True)
@@ -33,22 +28,5 @@ def read_history(consortium: Consortium) -> ChainHistory:
     """
     block = int(rpc(consortium.w3, "eth_blockNumber"), 16)
     batch = consortium.events().read(block)
-    events = tuple(typed for event in batch.events if (typed := to_event(event)) is not None)
-    return ChainHistory(block, events, _times(consortium.w3, {event.block_number for event in events}))
-
-
-def _times(w3: Web3, blocks: Iterable[int]) -> dict[int, int]:
-    wanted = sorted(blocks)
-    times = {}
-    for start in range(0, len(wanted), _PAGE):
-        page = wanted[start : start + _PAGE]
-        headers = rpc_batch(w3, [("eth_getBlockByNumber", [hex(number), False]) for number in page])
-        for number, header in zip(page, headers, strict=True):
-            if isinstance(header, RpcError):
-                raise header
-            if header is None:
-                raise ChainError(
-                    f"the chain's node does not show block {number}; use one that keeps them all"
-                )
-            times[number] = int(header["timestamp"], 16)
-    return times
+    events = tuple(to_events(batch.events))
+    return ChainHistory(block, events, block_times(consortium.w3, [event.block_number for event in events]))

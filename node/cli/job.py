@@ -172,7 +172,7 @@ def list_(session: Session, limit: int, as_json: bool) -> None:
 def show(session: Session, job_id: int, as_json: bool) -> None:
     """Show a job: its terms, where it is, and a row for each round."""
     from node.cli.jobtext import print_job
-    from node.follow import block_times, read_history
+    from node.follow import read_history, round_times
 
     consortium = session.consortium
     history = read_history(consortium, job_id)
@@ -182,7 +182,7 @@ def show(session: Session, job_id: int, as_json: bool) -> None:
         consortium.scheduler.round(job_id),
     )
     watch = _watch(session, job_id, as_json=False, quiet=True)
-    watch.feed(history.events, block_times(consortium, history.events))
+    watch.feed(history.events, round_times(consortium, history.events))
     submitted = history.submitted
     facts = {
         "job_id": job_id,

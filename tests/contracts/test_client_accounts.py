@@ -25,7 +25,7 @@ from chain.errors import ChainError
 from chain.wallet import Wallet
 from node.cli.nodetext import node_rows
 from node.cli.watch import JobWatch
-from node.follow import block_times, read_history, read_log
+from node.follow import read_history, read_log, round_times
 from node.membership import Declaration, lacks_gas, register_node, retire_node, stake_up_to
 from node.names import read_names
 from node.rewards import settle, unbond, unsettled, withdraw
@@ -42,7 +42,7 @@ def watched(world: World, job_id: int) -> JobWatch:
     names = read_names(world.consortium)
     shown = JobWatch(job_id, TERMS.epoch_price, TERMS.rounds, names, Console(quiet=True))
     events = read_history(world.consortium, job_id).events
-    shown.feed(events, block_times(world.consortium, events))
+    shown.feed(events, round_times(world.consortium, events))
     return shown
 
 

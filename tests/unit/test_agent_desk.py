@@ -43,7 +43,7 @@ class Logs:
 
 @pytest.fixture(autouse=True)
 def _typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "to_event", lambda event: event)
+    monkeypatch.setattr(jobs, "to_events", list)
 
 
 def desk(tmp_path: Path, logs: Logs) -> JobDesk:

@@ -34,7 +34,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the pauses after failures."""
     made = Clock()
-    monkeypatch.setattr(jobs, "to_event", lambda event: event)
+    monkeypatch.setattr(jobs, "to_events", list)
     monkeypatch.setattr(work, "Tasks", lambda threads, wake: Tasks(threads, wake, Backoff(made)))
     return made
 
