@@ -6,8 +6,8 @@ import {IAgentLens} from "./interfaces/IAgentLens.sol";
 import {IAggregationVote} from "./interfaces/IAggregationVote.sol";
 import {IConsortiumRegistry} from "./interfaces/IConsortiumRegistry.sol";
 import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
+import {IEpochTypes} from "./interfaces/IEpochTypes.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
-import {EpochBitmap} from "./libraries/EpochBitmap.sol";
 
 /// @title AgentLens
 /// @notice See IAgentLens. For calls from off the chain only: what it costs grows with the number of jobs shown.
@@ -41,7 +41,10 @@ contract AgentLens is IAgentLens {
         address account = result.node.account;
         result.organisation = REGISTRY.organisation(account);
         result.active = REGISTRY.isActive(node);
+        result.record = SCHEDULER.nodeRecord(node);
+        result.votes = VOTE.voteRecord(account);
         result.account = VAULT.account(account);
+        result.paused = SCHEDULER.paused();
         uint256[] memory jobs = SCHEDULER.openJobs();
         if (from >= jobs.length) return result;
         result.jobs = new JobView[](Math.min(limit, jobs.length - from));
@@ -67,35 +70,42 @@ contract AgentLens is IAgentLens {
         result.jobId = jobId;
         result.phase = SCHEDULER.phase(jobId);
         result.job = SCHEDULER.job(jobId);
-        if (result.job.status == IEpochScheduler.JobStatus.None) return result;
+        if (result.job.status == IEpochTypes.JobStatus.None) return result;
         result.round = SCHEDULER.round(jobId);
-        (result.leaseHeld, result.leaseFirst, result.lease) = SCHEDULER.leaseOf(jobId, node);
-        if (record.capacity != 0) result.quota = SCHEDULER.quota(jobId, record.capacity);
+        (result.leaseHeld, result.share, result.lease) = SCHEDULER.leaseOf(jobId, node);
+        result.quota = SCHEDULER.quota(jobId, node);
         result.revealableFrom = VOTE.revealableFrom(jobId);
-        result.overdue = _overdue(jobId, result.round);
+        result.overdue = _overdue(result);
 
+        (address holder, IAggregationVote.Ballot memory ballot) = VOTE.ballot(jobId, seat);
+        if (holder == record.account) result.ballot = ballot;
         IAggregationVote.Attempt memory attempt = VOTE.attempt(jobId);
         if (attempt.round == result.round.number && attempt.attempt == result.round.attempt) {
             result.attempt = attempt;
-            result.voted =
-                (attempt.voted >> seat) & 1 != 0 &&
-                VOTE.ballot(jobId, seat).account == record.account;
+            result.voted = (attempt.voted >> seat) & 1 != 0 && holder == record.account;
         }
     }
 
-    /// @dev Live leases are what is taken and not delivered; their ranges are contiguous and disjoint, so the
-    /// lowest epoch that is left is always the first of one.
-    function _overdue(
-        uint256 jobId,
-        IEpochScheduler.Round memory round
-    ) private view returns (uint256 overdue) {
-        uint256 live = round.taken & ~round.delivered;
-        while (live != 0) {
-            uint256 first = EpochBitmap.lowest(live);
-            // Fits: the index of a bit.
-            IEpochScheduler.Lease memory lease = SCHEDULER.lease(jobId, uint8(first));
-            if (block.timestamp >= lease.deadline) overdue |= 1 << first;
-            live &= ~EpochBitmap.range(first, lease.count);
+    /// @dev Looks at every node there is, but only when a lease can be overdue at all: none is before the
+    /// first that could have been claimed ends.
+    function _overdue(JobView memory job) private view returns (address[] memory overdue) {
+        IEpochTypes.Round memory round = job.round;
+        uint256 earliest = Math.min(
+            uint256(round.openedAt) + job.job.terms.leaseTime,
+            round.trainingDeadline
+        );
+        if (job.phase != IEpochTypes.Phase.Training || round.taken == round.delivered) return overdue;
+        if (block.timestamp < earliest) return overdue;
+        address[] memory nodes = REGISTRY.nodes(0, REGISTRY.nodeCount());
+        uint256 count;
+        for (uint256 i = 0; i < nodes.length; ++i) {
+            (bool held, , IEpochTypes.Lease memory lease) = SCHEDULER.leaseOf(job.jobId, nodes[i]);
+            bool live = held && lease.state == IEpochTypes.LeaseState.Live;
+            if (!live || block.timestamp < lease.deadline) continue;
+            nodes[count] = nodes[i];
+            ++count;
         }
+        overdue = new address[](count);
+        for (uint256 i = 0; i < count; ++i) overdue[i] = nodes[i];
     }
 }

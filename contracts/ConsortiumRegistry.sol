@@ -4,13 +4,14 @@ pragma solidity ^0.8.28;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {MemberVotes} from "./MemberVotes.sol";
 import {IConsortiumRegistry} from "./interfaces/IConsortiumRegistry.sol";
 import {EpochBitmap} from "./libraries/EpochBitmap.sol";
 
 /// @title ConsortiumRegistry
-/// @notice See IConsortiumRegistry for what is guaranteed. Governance is one address, handed over in two
-/// steps: a governor's timelock takes its place without any change here.
-contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
+/// @notice See IConsortiumRegistry for what is guaranteed. Governance is one address: the founder, then the
+/// timelock of the members' governor, which hands over in two steps if it ever does.
+contract ConsortiumRegistry is IConsortiumRegistry, MemberVotes {
     using SafeCast for uint256;
 
     /// @dev `validators` and `capacity` count active nodes whether or not the organisation is a member now,
@@ -45,10 +46,14 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
 
     address private _governance;
     address private _proposedGovernance;
+    address private _founder;
 
+    /// @dev One slot: the opening of an attempt reads all but the first. 64 members of uint64 each cannot
+    /// overflow the capacity.
     uint64 private _memberSeats;
     uint64 private _votingSeats;
-    uint128 private _trainingCapacity;
+    uint40 private _departures;
+    uint88 private _trainingCapacity;
 
     mapping(address account => Member) private _members;
     mapping(address node => Node) private _nodes;
@@ -60,12 +65,19 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
         _;
     }
 
+    /// @param governance_ Who governs after the founding: the timelock, at a predicted address.
+    /// @param founder_ Who governs until then.
     /// @param vault The stake vault, which may be deployed later at a predicted address.
-    constructor(address governance_, address vault) EIP712("Milon", "1") {
-        if (governance_ == address(0) || vault == address(0)) revert RegistryZeroAddress();
+    constructor(address governance_, address founder_, address vault) EIP712("Milon", "1") {
+        if (governance_ == address(0) || founder_ == address(0) || vault == address(0)) {
+            revert RegistryZeroAddress();
+        }
         VAULT = vault;
-        _governance = governance_;
-        emit GovernanceTransferred(address(0), governance_);
+        _governance = founder_;
+        _proposedGovernance = governance_;
+        _founder = founder_;
+        emit GovernanceTransferred(address(0), founder_);
+        emit GovernanceProposed(founder_, governance_);
     }
 
     // Organisations
@@ -89,21 +101,19 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
         _trainingCapacity += member.capacity;
         emit OrganisationAdmitted(account, seat, name);
         _refreshSeat(member);
+        _transferVotingUnits(address(0), account, _getVotingUnits(account));
     }
 
     /// @inheritdoc IConsortiumRegistry
     function remove(address account) external onlyGovernance {
-        Member storage member = _members[account];
-        if (!_isMember(member)) revert RegistryNotMember(account);
-
-        uint40 now_ = block.timestamp.toUint40();
-        uint8 seat = member.seat;
-        member.until = now_;
-        _seats[seat].freedAt = now_;
-        _memberSeats &= ~_bit(seat);
-        _votingSeats &= ~_bit(seat);
-        _trainingCapacity -= member.capacity;
+        uint8 seat = _depart(account);
         emit OrganisationRemoved(account, seat);
+    }
+
+    /// @inheritdoc IConsortiumRegistry
+    function resign() external {
+        uint8 seat = _depart(msg.sender);
+        emit OrganisationLeft(msg.sender, seat);
     }
 
     /// @inheritdoc IConsortiumRegistry
@@ -126,23 +136,13 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
     ) external {
         Member storage member = _members[msg.sender];
         if (!_isMember(member)) revert RegistryNotMember(msg.sender);
-        if (node_ == address(0)) revert RegistryZeroAddress();
-        Node storage record = _nodes[node_];
-        if (record.account != address(0)) revert RegistryNodeKnown(node_, record.account);
         _checkDeclaration(roles, capacity, peer);
-        if (node_ != msg.sender || consent.length != 0) {
-            bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(CONSENT_TYPEHASH, node_, msg.sender)));
-            (address signer, , ) = ECDSA.tryRecover(digest, consent);
-            if (signer != node_) revert RegistryBadConsent(node_);
-        }
+        _enrol(node_, msg.sender, consent);
 
-        record.account = msg.sender;
+        Node storage record = _nodes[node_];
         record.capacity = capacity;
         record.roles = roles;
-        record.active = true;
-        record.since = block.timestamp.toUint40();
         record.peer = peer;
-        _nodeList.push(node_);
         emit NodeRegistered(msg.sender, node_, roles, capacity, peer);
         _recount(member, 0, 0, roles, capacity);
     }
@@ -158,7 +158,9 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
         record.capacity = capacity;
         record.peer = peer;
         emit NodeUpdated(account, node_, roles, capacity, peer);
-        _recount(_members[account], oldRoles, oldCapacity, roles, capacity);
+        Member storage member = _members[account];
+        if (oldRoles & ~roles & (TRAINER | VALIDATOR) != 0) _countDeparture(member);
+        _recount(member, oldRoles, oldCapacity, roles, capacity);
     }
 
     /// @inheritdoc IConsortiumRegistry
@@ -168,24 +170,53 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
 
         record.active = false;
         emit NodeRetired(account, node_);
-        _recount(_members[account], record.roles, record.capacity, 0, 0);
+        Member storage member = _members[account];
+        _countDeparture(member);
+        _recount(member, record.roles, record.capacity, 0, 0);
+    }
+
+    /// @inheritdoc IConsortiumRegistry
+    function rotateNode(address node_, address newNode, bytes calldata consent) external {
+        Node storage record = _operated(node_);
+        address account = record.account;
+        if (!_isMember(_members[account])) revert RegistryNotMember(account);
+        _enrol(newNode, account, consent);
+
+        record.active = false;
+        ++_departures;
+        Node storage successor = _nodes[newNode];
+        // What the two declare is the same, so the counts of the organisation are unchanged.
+        (uint8 roles, uint32 capacity, string memory peer) = (record.roles, record.capacity, record.peer);
+        successor.capacity = capacity;
+        successor.roles = roles;
+        successor.peer = peer;
+        emit NodeRotated(account, node_, newNode);
+        emit NodeRegistered(account, newNode, roles, capacity, peer);
     }
 
     // Governance
 
     /// @inheritdoc IConsortiumRegistry
+    function endFounding() external {
+        if (msg.sender != _founder) revert RegistryNotFounder(msg.sender);
+        if (_memberSeats == 0) revert RegistryNoMembers();
+        delete _founder;
+        emit FoundingEnded(msg.sender);
+        _transferGovernance(_proposedGovernance);
+    }
+
+    /// @inheritdoc IConsortiumRegistry
     function proposeGovernance(address proposed) external onlyGovernance {
+        if (_founder != address(0)) revert RegistryFounding(_founder);
         _proposedGovernance = proposed;
         emit GovernanceProposed(msg.sender, proposed);
     }
 
     /// @inheritdoc IConsortiumRegistry
     function acceptGovernance() external {
+        if (_founder != address(0)) revert RegistryFounding(_founder);
         if (msg.sender != _proposedGovernance) revert RegistryNotGovernance(msg.sender);
-        address previous = _governance;
-        _governance = msg.sender;
-        delete _proposedGovernance;
-        emit GovernanceTransferred(previous, msg.sender);
+        _transferGovernance(msg.sender);
     }
 
     // Views for the other contracts
@@ -202,12 +233,13 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
     function validator(
         address node_,
         uint40 openedAt
-    ) external view returns (address account, uint8 seat, bool mayVote) {
+    ) external view returns (address account, uint8 seat, uint40 since, bool mayVote) {
         Node storage record = _nodes[node_];
         account = record.account;
         Member storage member = _members[account];
         seat = member.seat;
-        (uint40 since, uint40 until) = (member.since, member.until);
+        since = member.since;
+        uint40 until = member.until;
         mayVote =
             record.active &&
             record.roles & VALIDATOR != 0 &&
@@ -243,6 +275,20 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
     }
 
     /// @inheritdoc IConsortiumRegistry
+    function departures() external view returns (uint40) {
+        return _departures;
+    }
+
+    /// @inheritdoc IConsortiumRegistry
+    function snapshot()
+        external
+        view
+        returns (uint64 votingSeats_, uint40 departures_, uint256 trainingCapacity_)
+    {
+        return (_votingSeats, _departures, _trainingCapacity);
+    }
+
+    /// @inheritdoc IConsortiumRegistry
     function organisationCount() external view returns (uint256) {
         return EpochBitmap.popcount(_memberSeats);
     }
@@ -250,6 +296,16 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
     /// @inheritdoc IConsortiumRegistry
     function governance() external view returns (address) {
         return _governance;
+    }
+
+    /// @inheritdoc IConsortiumRegistry
+    function proposedGovernance() external view returns (address) {
+        return _proposedGovernance;
+    }
+
+    /// @inheritdoc IConsortiumRegistry
+    function founder() external view returns (address) {
+        return _founder;
     }
 
     // Views for readers off the chain
@@ -298,6 +354,53 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
 
     // Internal
 
+    /// @dev What a removal and a leave have in common.
+    function _depart(address account) private returns (uint8 seat) {
+        Member storage member = _members[account];
+        if (!_isMember(member)) revert RegistryNotMember(account);
+        seat = member.seat;
+        uint64 bit = _bit(seat);
+        if (_memberSeats == bit) revert RegistryLastMember(account);
+
+        _transferVotingUnits(account, address(0), _getVotingUnits(account));
+        uint40 now_ = block.timestamp.toUint40();
+        member.until = now_;
+        _seats[seat].freedAt = now_;
+        _memberSeats &= ~bit;
+        _votingSeats &= ~bit;
+        _trainingCapacity -= member.capacity;
+        ++_departures;
+    }
+
+    /// @dev Takes a key that was never registered, and that agrees, as an active node of `account`.
+    function _enrol(address node_, address account, bytes calldata consent) private {
+        if (node_ == address(0)) revert RegistryZeroAddress();
+        Node storage record = _nodes[node_];
+        if (record.account != address(0)) revert RegistryNodeKnown(node_, record.account);
+        // An organisation that is its own node agrees by calling.
+        if (node_ != msg.sender || consent.length != 0) {
+            bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(CONSENT_TYPEHASH, node_, account)));
+            (address signer, , ) = ECDSA.tryRecover(digest, consent);
+            if (signer != node_) revert RegistryBadConsent(node_);
+        }
+
+        record.account = account;
+        record.active = true;
+        record.since = block.timestamp.toUint40();
+        _nodeList.push(node_);
+    }
+
+    function _transferGovernance(address next) private {
+        emit GovernanceTransferred(_governance, next);
+        _governance = next;
+        delete _proposedGovernance;
+    }
+
+    /// @dev Only of members: the nodes of the others departed with them, and must not disturb the members for ever.
+    function _countDeparture(Member storage member) private {
+        if (_isMember(member)) ++_departures;
+    }
+
     /// @dev Moves the counts of an organisation, and what follows from them, from one declaration of a node
     /// to another.
     function _recount(
@@ -343,6 +446,10 @@ contract ConsortiumRegistry is IConsortiumRegistry, EIP712 {
         if (account == address(0)) revert RegistryNodeUnknown(node_);
         if (msg.sender != node_ && msg.sender != account) revert RegistryNotOperator(msg.sender, node_);
         if (!record.active) revert RegistryNodeRetired(node_);
+    }
+
+    function _getVotingUnits(address account) internal view override returns (uint256) {
+        return _isMember(_members[account]) ? 1 : 0;
     }
 
     function _isMember(Member storage member) private view returns (bool) {

@@ -2,160 +2,170 @@
 pragma solidity ^0.8.28;
 
 import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
-import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
-import {JobRecord} from "./libraries/JobRecord.sol";
+import {IConsortiumRegistry} from "./interfaces/IConsortiumRegistry.sol";
+import {IEpochTypes} from "./interfaces/IEpochTypes.sol";
+import {EpochBitmap} from "./libraries/EpochBitmap.sol";
+import {JobRecord, Schedule} from "./libraries/JobRecord.sol";
 import {RoundState} from "./libraries/RoundState.sol";
 
 /// @title EpochRecords
-/// @notice What the scheduler keeps, and the views of it.
+/// @notice What the scheduler keeps, in one layout for both parts of its code.
 /// @dev Slots are recycled, never cleared: what a slot holds from an earlier round is told by its round stamp
-/// or, for the bitmaps and the accumulator of a round, by a counter that is still zero (see RoundState).
-abstract contract EpochRecords is IEpochScheduler {
+/// or, for the bitmaps and the accumulator of a round, by a counter or a flag (see RoundState).
+abstract contract EpochRecords is IEpochTypes {
     using EnumerableSet for EnumerableSet.UintSet;
     using JobRecord for JobRecord.Record;
-    using RoundState for Round;
+    using RoundState for RoundState.Record;
+    using RoundState for RoundState.Head;
+    using RoundState for RoundState.Tally;
 
-    /// @dev What a node claimed last in a job.
-    struct Claim {
-        uint16 round;
-        uint8 attempt;
-        uint8 first;
+    /// @dev What a lease that is brought up to date has to pay for: an update that was judged invalid, which
+    /// ends it, or that it was not delivered in time.
+    enum Fault {
+        None,
+        Rejected,
+        Missed
     }
 
-    uint96 internal _leaseBond;
-    uint96 internal _voteBond;
+    /// @dev A record as it is kept: with what is missing to full reliability, so that nothing is the best.
+    struct Conduct {
+        uint32 delivered;
+        uint32 expired;
+        uint32 accepted;
+        uint32 outliers;
+        uint32 invalid;
+        uint16 deficit;
+        bool known;
+    }
+
+    /// @dev `flags` tell which bitmaps are not empty, so that those need not be read.
+    struct Result {
+        bytes32 modelDigest;
+        uint40 closedAt;
+        uint32 score;
+        uint8 attempt;
+        bool carried;
+        bool anyUnpaid;
+        bool anyInvalid;
+        uint256 unpaid;
+        uint256 invalid;
+    }
+
+    uint16 internal constant FULL = 10_000;
+
+    IConsortiumRegistry public immutable REGISTRY;
+
+    Parameters internal _parameters;
+    bool internal _paused;
     uint64 internal _jobCount;
     EnumerableSet.UintSet internal _openJobs;
 
     mapping(uint256 jobId => JobRecord.Record) internal _jobs;
-    mapping(uint256 jobId => Round) internal _rounds;
-    mapping(uint256 jobId => mapping(uint256 first => Lease)) internal _leases;
-    mapping(uint256 jobId => mapping(address node => Claim)) internal _claims;
-    mapping(uint256 jobId => mapping(uint256 round => Outcome)) internal _outcomes;
+    mapping(uint256 jobId => RoundState.Record) internal _rounds;
+    mapping(uint256 jobId => mapping(uint256 holding => Lease)) internal _leases;
+    mapping(uint256 jobId => mapping(address account => uint256 epochs)) internal _shares;
+    mapping(uint256 jobId => mapping(uint256 round => Result)) internal _results;
+    mapping(address node => Conduct) internal _conducts;
+    mapping(address account => uint16) internal _deficits;
 
-    /// @inheritdoc IEpochScheduler
-    function ballotBox(
-        uint256 jobId
-    )
-        external
-        view
-        returns (
-            Phase phase_,
-            uint16 round_,
-            uint8 attempt,
-            uint40 openedAt,
-            uint40 voteDeadline,
-            uint40 revealDeadline,
-            uint64 eligible,
-            uint8 quorum,
-            uint32 grace,
-            uint96 voteBond_
-        )
-    {
-        JobRecord.Record storage record = _jobs[jobId];
-        Round storage current = _rounds[jobId];
-        phase_ = current.phase(record);
-        (round_, attempt, openedAt) = (current.number, current.attempt, current.openedAt);
-        (voteDeadline, revealDeadline) = (current.voteDeadline, current.revealDeadline);
-        (eligible, quorum) = (current.eligible, current.quorum);
-        (grace, voteBond_) = (record.grace, record.voteBond);
+    constructor(IConsortiumRegistry registry) {
+        REGISTRY = registry;
     }
 
-    /// @inheritdoc IEpochScheduler
-    function phase(uint256 jobId) external view returns (Phase) {
-        return _rounds[jobId].phase(_jobs[jobId]);
-    }
+    // Internal
 
-    /// @inheritdoc IEpochScheduler
-    function quota(uint256 jobId, uint32 capacity) external view returns (uint256) {
-        return _rounds[jobId].quota(_known(jobId).epochsPerRound, capacity);
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function jobCount() external view returns (uint256) {
-        return _jobCount;
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function openJobs() external view returns (uint256[] memory) {
-        return _openJobs.values();
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function job(uint256 jobId) external view returns (Job memory) {
-        return _jobs[jobId].toJob();
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function round(uint256 jobId) external view returns (Round memory current) {
-        Round storage stored = _rounds[jobId];
-        current = stored;
-        current.taken = stored.takenSet();
-        current.delivered = stored.deliveredSet();
-        current.updateSet = stored.updateStarts();
-        current.accumulator = stored.accumulated();
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function lease(uint256 jobId, uint8 first) external view returns (Lease memory) {
-        return _leases[jobId][first];
-    }
-
-    /// @inheritdoc IEpochScheduler
-    /// @dev Where the slot of a missed lease has gone to another node, its state `Missed` is all that is left
-    /// of it.
-    function leaseOf(
+    /// @dev Makes a stored lease what it is now: the outcome of its round counted, the lease that it was kept
+    /// for begun, and missed if that is over. Changes `lease` in memory.
+    /// @return fault What it has to pay for. @return number In which round. @return released Epochs that its
+    /// organisation holds no more.
+    function _bringUpToDate(
         uint256 jobId,
-        address node
-    ) external view returns (bool held, uint8 first, Lease memory lease_) {
-        Round storage round_ = _rounds[jobId];
-        Claim storage last = _claims[jobId][node];
-        (uint16 number, uint8 attempt) = (round_.number, round_.attempt);
-        if (_jobs[jobId].status != JobStatus.Open || last.round != number || last.attempt != attempt) {
-            return (false, 0, lease_);
+        Schedule schedule,
+        RoundState.Head memory head,
+        Lease memory lease
+    ) internal view returns (Fault fault, uint16 number, uint256 released) {
+        bool open = schedule.status() == JobStatus.Open;
+        if (lease.state == LeaseState.Delivered && !(open && lease.round == head.number)) {
+            bool carried;
+            (carried, fault) = _count(jobId, head, open, lease);
+            if (carried) {
+                (lease.round, lease.attempt, lease.extra) = (lease.round + 1, 1, 0);
+                lease.state = LeaseState.Live;
+                lease.deadline = head.leaseDeadline(schedule, head.openedAt);
+            } else {
+                lease.state = LeaseState.Settled;
+                (number, released) = (lease.round, lease.count);
+            }
+            lease.kept = false;
         }
-        first = last.first;
-        lease_ = _leases[jobId][first];
-        if (lease_.node != node) {
-            lease_ = Lease({
-                node: node,
-                round: number,
-                attempt: attempt,
-                count: 0,
-                deadline: 0,
-                state: LeaseState.Missed
-            });
+        if (
+            lease.state == LeaseState.Live &&
+            !(open && lease.round == head.number && lease.attempt == head.attempt)
+        ) {
+            lease.state = LeaseState.Missed;
+            (fault, number, released) = (Fault.Missed, lease.round, lease.count);
         }
-        return (true, first, lease_);
     }
 
-    /// @inheritdoc IEpochScheduler
-    function outcome(uint256 jobId, uint16 round_) external view returns (Outcome memory) {
-        return _outcomes[jobId][round_];
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function leaseBond() external view returns (uint96) {
-        return _leaseBond;
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function voteBond() external view returns (uint96) {
-        return _voteBond;
-    }
-
-    function _requirePhase(
+    /// @dev Counts what became of a delivered update whose round is over. @return carried Whether its lease
+    /// went on into the next round.
+    function _count(
         uint256 jobId,
-        JobRecord.Record storage record,
-        Round storage round_,
-        Phase expected
-    ) internal view {
-        Phase actual = round_.phase(record);
+        RoundState.Head memory head,
+        bool open,
+        Lease memory lease
+    ) private view returns (bool carried, Fault fault) {
+        if (open && head.flags & RoundState.CLEAN != 0 && lease.round + 1 == head.number) {
+            lease.due += lease.count;
+            ++lease.accepted;
+            return (lease.kept && head.flags & RoundState.CARRIED != 0, Fault.None);
+        }
+        Result storage result = _results[jobId][lease.round];
+        // A failed round pays nobody and says nothing of its updates.
+        if (result.modelDigest == 0) return (false, Fault.None);
+        uint256 bit = 1 << lease.first;
+        if (result.anyInvalid && result.invalid & bit != 0) return (false, Fault.Rejected);
+        if (result.anyUnpaid && result.unpaid & bit != 0) {
+            ++lease.outliers;
+        } else {
+            lease.due += lease.count;
+            ++lease.accepted;
+        }
+        return (lease.kept && result.carried, Fault.None);
+    }
+
+    function _setParameters(Parameters memory next) internal {
+        if (next.maxShare == 0 || next.maxShare > FULL) revert SchedulerBadShare(next.maxShare);
+        _parameters = next;
+        emit ParametersSet(next.leaseBond, next.voteBond, next.maxShare);
+    }
+
+    function _requirePhase(uint256 jobId, Phase actual, Phase expected) internal pure {
         if (actual != expected) revert SchedulerWrongPhase(jobId, actual, expected);
     }
 
     function _known(uint256 jobId) internal view returns (JobRecord.Record storage record) {
         record = _jobs[jobId];
-        if (record.status == JobStatus.None) revert SchedulerUnknownJob(jobId);
+        if (record.schedule.status() == JobStatus.None) revert SchedulerUnknownJob(jobId);
+    }
+
+    function _deficitOf(address node, address account) internal view returns (uint16) {
+        Conduct storage conduct = _conducts[node];
+        return conduct.known ? conduct.deficit : _deficits[account];
+    }
+
+    /// @dev The capacity that a node is leased by: at least 1, so that it can earn its record back.
+    function _trusted(uint256 capacity, uint16 deficit) internal pure returns (uint256 trusted) {
+        trusted = (capacity * (FULL - deficit)) / FULL;
+        if (trusted == 0) trusted = 1;
+    }
+
+    /// @dev Fits: at most 43 of 64 seats.
+    function _quorum(uint64 eligible) internal pure returns (uint8) {
+        return uint8((2 * EpochBitmap.popcount(eligible)) / 3 + 1);
+    }
+
+    function _holding(address node, uint8 slot) internal pure returns (uint256) {
+        return (uint256(slot) << 160) | uint160(node);
     }
 }

@@ -5,28 +5,39 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
 import {EpochRecords} from "./EpochRecords.sol";
+import {LeaseLedger} from "./LeaseLedger.sol";
+import {RoundOpening} from "./RoundOpening.sol";
 import {IConsortiumRegistry} from "./interfaces/IConsortiumRegistry.sol";
-import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
+import {IEpochRounds} from "./interfaces/IEpochRounds.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {EpochBitmap} from "./libraries/EpochBitmap.sol";
-import {JobRecord} from "./libraries/JobRecord.sol";
+import {EpochSlots} from "./libraries/EpochSlots.sol";
+import {JobRecord, Schedule} from "./libraries/JobRecord.sol";
+import {LeaseWord, LeaseWords} from "./libraries/LeaseWord.sol";
 import {RoundState} from "./libraries/RoundState.sol";
 
 /// @title EpochScheduler
 /// @notice See IEpochScheduler for what is guaranteed.
 /// @dev Mutators check, change state, emit, and only then call the vault, which calls no token but for `escrow`.
-contract EpochScheduler is EpochRecords {
+/// What is not here is in EpochBooks, whose code is fixed at deployment and runs on this contract's records.
+contract EpochScheduler is RoundOpening, IEpochRounds {
+    using EpochSlots for Lease;
+    using LeaseWords for Lease;
+    using EpochSlots for RoundState.Head;
+    using EpochSlots for RoundState.Tally;
     using SafeCast for uint256;
     using EnumerableSet for EnumerableSet.UintSet;
-    using JobRecord for JobRecord.Record;
-    using RoundState for Round;
+    using RoundState for RoundState.Record;
+    using RoundState for RoundState.Head;
+    using RoundState for RoundState.Tally;
 
     uint256 private constant MAX_CID = 128;
+    uint256 private constant MAX_EXTRAS = 255;
 
     /// @notice The only caller of `closeRound` and `failVote`.
     address public immutable VOTE;
-    IConsortiumRegistry public immutable REGISTRY;
-    IStakeVault public immutable VAULT;
+    /// @notice The other part of the code; see EpochBooks.
+    address public immutable BOOKS;
 
     error SchedulerZeroAddress();
 
@@ -40,189 +51,117 @@ contract EpochScheduler is EpochRecords {
         IConsortiumRegistry registry,
         IStakeVault vault,
         address vote,
-        uint96 leaseBond_,
-        uint96 voteBond_
-    ) {
+        address books,
+        Parameters memory initial
+    ) EpochRecords(registry) LeaseLedger(vault) {
         if (address(registry) == address(0) || address(vault) == address(0) || vote == address(0)) {
             revert SchedulerZeroAddress();
         }
-        REGISTRY = registry;
-        VAULT = vault;
+        if (books.code.length == 0) revert SchedulerZeroAddress();
         VOTE = vote;
-        _setParameters(leaseBond_, voteBond_);
+        BOOKS = books;
+        _setParameters(initial);
     }
 
-    // Clients
-
-    /// @inheritdoc IEpochScheduler
-    function submitJob(
-        Terms calldata terms,
-        Content calldata spec,
-        Content calldata model
-    ) external returns (uint256 jobId) {
-        JobRecord.check(terms);
-        _checkContent(spec, "spec");
-        _checkContent(model, "model");
-        uint256 voters = REGISTRY.organisationCount();
-        uint256 budget = JobRecord.budget(terms, voters);
-        // A free job costs its client nothing but gas: strangers could fill the list of open jobs.
-        if (budget == 0 && !REGISTRY.isMember(msg.sender)) revert SchedulerNotMember(msg.sender);
-
-        jobId = ++_jobCount;
-        JobRecord.Record storage record = _jobs[jobId];
-        record.open(terms, msg.sender, spec.digest, voters.toUint8(), _leaseBond, _voteBond);
-        // The set cannot hold a new id already.
-        _openJobs.add(jobId);
-        emit JobSubmitted(jobId, msg.sender, spec.digest, spec.cid, model.digest, model.cid, budget);
-
-        _openRound(jobId, record, _rounds[jobId], 1, model.digest);
-        if (budget != 0) VAULT.escrow(jobId, msg.sender, budget);
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function cancelJob(uint256 jobId) external {
-        JobRecord.Record storage record = _known(jobId);
-        if (msg.sender != record.client) revert SchedulerNotClient(msg.sender, record.client);
-        if (record.status != JobStatus.Open) revert SchedulerWrongPhase(jobId, Phase.Ended, Phase.Training);
-        if (record.cancelRequested) revert SchedulerCancelled(jobId);
-        record.cancelRequested = true;
-        emit JobCancelRequested(jobId);
+    /// @dev Everything of IEpochBooks. A static call stays one.
+    // solhint-disable-next-line no-complex-fallback
+    fallback() external {
+        address books = BOOKS;
+        // solhint-disable-next-line no-inline-assembly
+        assembly {
+            calldatacopy(0, 0, calldatasize())
+            let success := delegatecall(gas(), books, 0, calldatasize(), 0, 0)
+            returndatacopy(0, 0, returndatasize())
+            if iszero(success) {
+                revert(0, returndatasize())
+            }
+            return(0, returndatasize())
+        }
     }
 
     // Trainers
 
-    /// @inheritdoc IEpochScheduler
+    /// @inheritdoc IEpochRounds
     function claim(uint256 jobId) external returns (uint8 first, uint16 count) {
-        JobRecord.Record storage record = _known(jobId);
-        Round storage round_ = _rounds[jobId];
-        _requirePhase(jobId, record, round_, Phase.Training);
-        (address account, uint32 capacity, bool mayTrain) = REGISTRY.trainer(msg.sender);
-        if (!mayTrain) revert SchedulerNotTrainer(msg.sender);
-        uint40 deadline = _leaseDeadline(record, round_);
-        uint16 number = round_.number;
-        uint8 attempt = round_.attempt;
-
-        Claim storage last = _claims[jobId][msg.sender];
-        uint64 claimed = round_.claimedCapacity;
-        uint256 taken = claimed == 0 ? 0 : round_.taken;
-        if (last.round != number) round_.claimedCapacity = claimed + capacity;
-        else if (last.attempt == attempt) _checkClaimAgain(jobId, record, round_, last.first);
-
-        (uint256 start, uint256 length) = EpochBitmap.lowestFreeRun(
-            taken,
-            record.epochsPerRound,
-            round_.quota(record.epochsPerRound, capacity)
-        );
-        if (length == 0) revert SchedulerNoEpochsLeft(jobId, number);
-        // Both fit: start < 256 and length <= 256.
-        first = uint8(start);
-        count = uint16(length);
-
-        round_.taken = taken | EpochBitmap.range(start, length);
-        (last.round, last.attempt, last.first) = (number, attempt, first);
-        Lease memory old = _leases[jobId][start];
-        _leases[jobId][start] = Lease({
-            node: msg.sender,
-            round: number,
-            attempt: attempt,
-            count: count,
-            deadline: deadline,
-            state: LeaseState.Live
-        });
-        emit EpochsLeased(jobId, number, msg.sender, attempt, first, count, deadline);
-
-        uint256 bond = record.leaseBond;
-        _payOut(jobId, record, first, old, bond);
-        if (bond != 0) VAULT.lock(account, bond);
+        JobRecord.Record storage record = _jobs[jobId];
+        Schedule schedule = record.schedule;
+        RoundState.Head memory head = _rounds[jobId].head.read();
+        (address account, uint32 declared, uint40 deadline) = _checkTraining(jobId, schedule, head);
+        uint256 bonded;
+        LeaseWord last = _leases[jobId][_holding(msg.sender, 0)].load();
+        if (_wentWell(head, last)) {
+            uint256 capacity = _capacity(account, declared);
+            head.claimedCapacity += uint32(capacity);
+            bonded = last.bonded();
+            (first, count) = _lease(jobId, schedule, head, account, capacity, last.count());
+            last = last.accepted().leased(first, count, head.number, head.attempt, deadline);
+            last.store(_leases[jobId][_holding(msg.sender, 0)]);
+        } else {
+            (first, count, bonded) = _leaseAfter(jobId, schedule, head, account, declared, deadline);
+        }
+        emit EpochsLeased(jobId, head.number, msg.sender, head.attempt, first, count, deadline);
+        if (count != bonded) _adjustBond(jobId, record, account, bonded, count);
     }
 
-    /// @inheritdoc IEpochScheduler
-    /// @dev Reads nothing of the job: a live lease of the last attempt whose deadline has not passed implies
-    /// that the job is open and training, since no lease outlasts training, and voting opens early, and a job
-    /// ends early, only when no lease is live.
-    function submitUpdate(uint256 jobId, bytes32 digest, uint64 samples, string calldata cid) external {
+    /// @inheritdoc IEpochRounds
+    /// @dev Reads nothing of the job for a lease that goes on well: a live lease of the last attempt whose
+    /// deadline has not passed implies that the job is open and training, since no lease outlasts training,
+    /// and voting opens early, and a job ends early, only when no lease is live.
+    function submitUpdate(
+        uint256 jobId,
+        bytes32 digest,
+        uint64 samples,
+        bool keep,
+        string calldata cid
+    ) external {
         if (digest == 0) revert SchedulerBadUpdate("digest");
         if (samples == 0) revert SchedulerBadUpdate("samples");
         if (bytes(cid).length == 0 || bytes(cid).length > MAX_CID) revert SchedulerBadUpdate("cid");
 
-        Round storage round_ = _rounds[jobId];
-        (uint16 number, uint8 attempt) = (round_.number, round_.attempt);
-        (uint8 first, uint16 count) = _deliver(jobId, number, attempt);
+        RoundState.Record storage round_ = _rounds[jobId];
+        RoundState.Tally memory tally = round_.tally.read();
+        (uint8 first, uint16 count, bool kept) = _deliver(jobId, tally, keep);
 
-        (uint16 deliveredEpochs, uint16 updates) = (round_.deliveredEpochs, round_.updates);
-        uint256 range = EpochBitmap.range(first, count);
-        bytes32 previous;
-        if (updates == 0) {
-            round_.delivered = range;
-            round_.updateSet = EpochBitmap.range(first, 1);
+        uint256 bit = 1 << first;
+        if (kept) {
+            round_.keptSet = tally.sets & RoundState.KEPT == 0 ? bit : round_.keptSet | bit;
+            tally.sets |= RoundState.KEPT;
         } else {
-            previous = round_.accumulator;
-            round_.delivered |= range;
-            round_.updateSet |= EpochBitmap.range(first, 1);
+            round_.freedSet = tally.sets & RoundState.FREED == 0 ? bit : round_.freedSet | bit;
+            tally.sets |= RoundState.FREED;
         }
-        round_.accumulator = keccak256(abi.encode(previous, msg.sender, first, count, samples, digest));
+        bytes24 previous = tally.accumulated();
+        tally.accumulator = bytes24(
+            keccak256(abi.encode(previous, msg.sender, first, count, samples, digest))
+        );
         unchecked {
             // Ranges are disjoint: neither can exceed the 256 epochs of a round.
-            round_.deliveredEpochs = deliveredEpochs + count;
-            round_.updates = updates + 1;
+            ++tally.updates;
+            tally.deliveredEpochs += count;
         }
-        emit UpdateSubmitted(jobId, number, msg.sender, first, count, samples, digest, cid);
+        round_.tally.write(tally);
+        emit UpdateSubmitted(jobId, tally.round, msg.sender, first, count, samples, digest, kept, cid);
     }
 
     // Anyone
 
-    /// @inheritdoc IEpochScheduler
-    function expire(uint256 jobId, uint8 first) external {
-        Round storage round_ = _rounds[jobId];
-        Lease storage lease_ = _leases[jobId][first];
-        Lease memory overdue = lease_;
-        if (
-            overdue.state != LeaseState.Live ||
-            overdue.round != round_.number ||
-            overdue.attempt != round_.attempt
-        ) revert SchedulerNoLease(overdue.node);
-        if (block.timestamp < overdue.deadline) revert SchedulerLeaseNotOverdue(first, overdue.deadline);
-
-        lease_.state = LeaseState.Missed;
-        round_.taken &= ~EpochBitmap.range(first, overdue.count);
-        _payOut(jobId, _jobs[jobId], first, overdue, _jobs[jobId].leaseBond);
-    }
-
-    /// @inheritdoc IEpochScheduler
+    /// @inheritdoc IEpochRounds
     function reopen(uint256 jobId) external {
         JobRecord.Record storage record = _known(jobId);
-        Round storage round_ = _rounds[jobId];
-        _requirePhase(jobId, record, round_, Phase.Stalled);
+        Schedule schedule = record.schedule;
+        RoundState.Record storage round_ = _rounds[jobId];
+        RoundState.Head memory head = round_.head.read();
+        _requirePhase(jobId, head.phase(round_.tally.read(), schedule), Phase.Stalled);
         // An attempt that reached voting is the vote contract's to close, with what that costs its voters.
-        if (round_.mayVote(record)) revert SchedulerWrongPhase(jobId, Phase.Stalled, Phase.Training);
-        _failAttempt(jobId, record, round_, false);
-    }
-
-    /// @inheritdoc IEpochScheduler
-    function settle(uint256 jobId, uint256 leases) external {
-        JobRecord.Record storage record = _known(jobId);
-        Round storage round_ = _rounds[jobId];
-        bool open = record.status == JobStatus.Open;
-        (uint16 number, uint8 attempt, uint256 bond) = (round_.number, round_.attempt, record.leaseBond);
-        for (; leases != 0; leases &= leases - 1) {
-            // Fits: the index of a bit.
-            uint8 first = uint8(EpochBitmap.lowest(leases));
-            Lease memory owing = _leases[jobId][first];
-            bool sameRound = open && owing.round == number;
-            if (owing.state == LeaseState.Delivered && !sameRound) {
-                _leases[jobId][first].state = LeaseState.Settled;
-            } else if (owing.state == LeaseState.Live && !(sameRound && owing.attempt == attempt)) {
-                _leases[jobId][first].state = LeaseState.Missed;
-            } else {
-                continue;
-            }
-            _payOut(jobId, record, first, owing, bond);
+        if (RoundState.mayVote(head, round_.tally.read(), schedule)) {
+            revert SchedulerWrongPhase(jobId, Phase.Stalled, Phase.Training);
         }
+        _failAttempt(jobId, record, schedule, head, false);
     }
 
     // The vote contract
 
-    /// @inheritdoc IEpochScheduler
+    /// @inheritdoc IEpochRounds
     function closeRound(
         uint256 jobId,
         bytes32 modelDigest,
@@ -232,251 +171,341 @@ contract EpochScheduler is EpochRecords {
         uint256 matching
     ) external onlyVote returns (uint256 votePayment) {
         JobRecord.Record storage record = _jobs[jobId];
-        Round storage round_ = _rounds[jobId];
+        Schedule schedule = record.schedule;
+        RoundState.Record storage round_ = _rounds[jobId];
+        RoundState.Head memory head = round_.head.read();
         uint256 owed;
-        {
-            uint256 updateSet = round_.updateStarts();
-            if (modelDigest == 0 || (accepted | invalid) & ~updateSet != 0 || accepted & invalid != 0) {
-                revert SchedulerBadResult(accepted, invalid, updateSet);
-            }
-            uint256 paidEpochs = EpochBitmap.popcount(
-                EpochBitmap.flood(accepted, round_.deliveredSet(), updateSet)
-            );
-            votePayment = Math.min(record.votePrice, (uint256(record.voters) * record.votePrice) / matching);
-            owed = paidEpochs * record.epochPrice + matching * votePayment;
-            _recordOutcome(jobId, round_, modelDigest, updateSet & ~accepted, invalid, score);
-        }
-        uint16 number = round_.number;
+        (votePayment, owed) = _price(jobId, record, head, modelDigest, accepted, invalid, matching);
+
+        bool ends = head.number == schedule.rounds() || record.stakes.cancelRequested;
+        uint256 carried = ends ? 0 : _carried(record, round_, head, invalid);
+        uint256 unpaid = round_.updateStarts(round_.tally.read()) & ~accepted;
+        _recordResult(jobId, head, modelDigest, unpaid, invalid, score, carried != 0);
         emit RoundClosed(
             jobId,
-            number,
-            round_.attempt,
+            head.number,
+            head.attempt,
             modelDigest,
             accepted,
             invalid,
             score,
             votePayment,
-            round_.accumulated()
+            round_.tally.read().accumulated()
         );
 
         if (owed != 0) VAULT.owe(jobId, owed);
-        if (number == record.rounds) _endJob(jobId, record, JobStatus.Completed);
-        else if (record.cancelRequested) _endJob(jobId, record, JobStatus.Cancelled);
-        else _openRound(jobId, record, round_, number + 1, modelDigest);
+        if (head.number == schedule.rounds()) _endJob(jobId, record, JobStatus.Completed);
+        else if (ends) _endJob(jobId, record, JobStatus.Cancelled);
+        else _openRound(jobId, record, schedule, head, carried, unpaid == 0, modelDigest);
     }
 
-    /// @inheritdoc IEpochScheduler
+    /// @inheritdoc IEpochRounds
     function failVote(uint256 jobId) external onlyVote {
         JobRecord.Record storage record = _jobs[jobId];
-        Round storage round_ = _rounds[jobId];
-        if (!round_.mayVote(record)) {
-            revert SchedulerWrongPhase(jobId, round_.phase(record), Phase.Voting);
+        Schedule schedule = record.schedule;
+        RoundState.Record storage round_ = _rounds[jobId];
+        RoundState.Head memory head = round_.head.read();
+        if (!RoundState.mayVote(head, round_.tally.read(), schedule)) {
+            revert SchedulerWrongPhase(jobId, head.phase(round_.tally.read(), schedule), Phase.Voting);
         }
-        _failAttempt(jobId, record, round_, true);
+        _failAttempt(jobId, record, schedule, head, true);
     }
 
-    // Governance
+    // Views
 
-    /// @inheritdoc IEpochScheduler
-    function setParameters(uint96 leaseBond_, uint96 voteBond_) external {
-        if (msg.sender != REGISTRY.governance()) revert SchedulerNotGovernance(msg.sender);
-        _setParameters(leaseBond_, voteBond_);
+    /// @inheritdoc IEpochRounds
+    function ballotBox(
+        uint256 jobId
+    )
+        external
+        view
+        returns (
+            Phase phase_,
+            uint16 round_,
+            uint8 attempt,
+            uint40 openedAt,
+            uint40 voteDeadline,
+            uint64 eligible,
+            uint8 quorum,
+            uint32 grace
+        )
+    {
+        Schedule schedule = _jobs[jobId].schedule;
+        RoundState.Head memory head = _rounds[jobId].head.read();
+        phase_ = head.phase(_rounds[jobId].tally.read(), schedule);
+        (round_, attempt, openedAt) = (head.number, head.attempt, head.openedAt);
+        (, voteDeadline, ) = head.deadlines(schedule);
+        (eligible, quorum) = (head.eligible, _quorum(head.eligible));
+        grace = schedule.grace();
+    }
+
+    /// @inheritdoc IEpochRounds
+    function voteTerms(uint256 jobId) external view returns (uint96, uint96) {
+        JobRecord.Stakes storage stakes = _jobs[jobId].stakes;
+        return (stakes.voteBond, stakes.votePrice);
     }
 
     // Internal: rounds
 
-    function _openRound(
-        uint256 jobId,
-        JobRecord.Record storage record,
-        Round storage round_,
-        uint16 number,
-        bytes32 modelDigest
-    ) private {
-        uint256 capacity = round_.claimedCapacity;
-        if (capacity == 0) capacity = REGISTRY.trainingCapacity();
-        // At least 1, so that it can be divided by where no trainer is registered yet.
-        round_.quotaCapacity = Math.max(capacity, 1).toUint64();
-        round_.claimedCapacity = 0;
-        round_.number = number;
-        round_.deliveredEpochs = 0;
-        round_.updates = 0;
-        round_.modelDigest = modelDigest;
-        _openAttempt(jobId, record, round_, 1, false);
-    }
-
-    /// @dev An attempt that repeats only the vote has its training deadline at its opening. Where too few may
-    /// vote it gets the deadlines of any attempt instead: attempts must not be used up faster than validators
-    /// can come back.
-    function _openAttempt(
-        uint256 jobId,
-        JobRecord.Record storage record,
-        Round storage round_,
-        uint8 attempt,
-        bool voteOnly
-    ) private {
-        uint64 eligible = REGISTRY.votingSeats();
-        uint256 seats = EpochBitmap.popcount(eligible);
-        uint40 now_ = block.timestamp.toUint40();
-        uint40 trainingDeadline =
-            voteOnly && seats >= record.minValidators ? now_ : now_ + record.trainingWindow;
-        uint40 voteDeadline = trainingDeadline + record.voteWindow;
-        uint40 revealDeadline = voteDeadline + record.revealWindow;
-        // Fits: at most 43 of 64 seats.
-        uint8 quorum = uint8((2 * seats) / 3 + 1);
-
-        round_.attempt = attempt;
-        round_.openedAt = now_;
-        round_.trainingDeadline = trainingDeadline;
-        round_.voteDeadline = voteDeadline;
-        round_.revealDeadline = revealDeadline;
-        round_.eligible = eligible;
-        round_.quorum = quorum;
-        emit RoundOpened(
-            jobId,
-            round_.number,
-            attempt,
-            trainingDeadline,
-            voteDeadline,
-            revealDeadline,
-            eligible,
-            quorum,
-            round_.modelDigest
-        );
-    }
-
     function _failAttempt(
         uint256 jobId,
         JobRecord.Record storage record,
-        Round storage round_,
+        Schedule schedule,
+        RoundState.Head memory head,
         bool voting
     ) private {
-        (uint16 number, uint8 attempt) = (round_.number, round_.attempt);
-        emit AttemptFailed(jobId, number, attempt, voting);
-        if (record.cancelRequested || attempt == record.maxAttempts) {
-            _recordOutcome(jobId, round_, 0, round_.updateStarts(), 0, 0);
-            _endJob(jobId, record, record.cancelRequested ? JobStatus.Cancelled : JobStatus.Failed);
+        RoundState.Record storage round_ = _rounds[jobId];
+        uint256 updateSet = round_.updateStarts(round_.tally.read());
+        emit AttemptFailed(jobId, head.number, head.attempt, voting);
+        bool cancelled = record.stakes.cancelRequested;
+        if (cancelled || head.attempt == schedule.maxAttempts()) {
+            _recordResult(jobId, head, 0, updateSet, 0, 0, false);
+            _endJob(jobId, record, cancelled ? JobStatus.Cancelled : JobStatus.Failed);
             return;
         }
-        // Live leases of the failed attempt are missed: their ranges return here, their bonds are taken at
-        // settlement.
-        if (round_.claimedCapacity != 0) round_.taken = round_.deliveredSet();
-        _openAttempt(jobId, record, round_, attempt + 1, voting);
+        // Live leases of the failed attempt are missed: their ranges return here, their bonds are taken when
+        // their records are brought up to date.
+        if (head.next != 0) {
+            round_.keepOnly(head, round_.epochsOf(head, updateSet), schedule.epochsPerRound());
+        }
+        _openAttempt(jobId, schedule, head, head.attempt + 1, voting, 0);
     }
 
-    /// @param unpaid For a failed round all updates, so that settlement needs to look at nothing else.
-    function _recordOutcome(
+    /// @param unpaid For a failed round all updates. A bitmap that is empty is not written.
+    function _recordResult(
         uint256 jobId,
-        Round storage round_,
+        RoundState.Head memory head,
         bytes32 modelDigest,
         uint256 unpaid,
         uint256 invalid,
-        uint32 score
+        uint32 score,
+        bool carried
     ) private {
-        _outcomes[jobId][round_.number] = Outcome({
-            modelDigest: modelDigest,
-            unpaid: unpaid,
-            invalid: invalid,
-            closedAt: block.timestamp.toUint40(),
-            score: score,
-            attempt: round_.attempt
-        });
+        Result storage result = _results[jobId][head.number];
+        result.modelDigest = modelDigest;
+        result.closedAt = block.timestamp.toUint40();
+        (result.score, result.attempt, result.carried) = (score, head.attempt, carried);
+        (result.anyUnpaid, result.anyInvalid) = (unpaid != 0, invalid != 0);
+        if (unpaid != 0) result.unpaid = unpaid;
+        if (invalid != 0) result.invalid = invalid;
     }
 
     function _endJob(uint256 jobId, JobRecord.Record storage record, JobStatus status) private {
-        record.status = status;
+        record.schedule = record.schedule.ended(status);
         // The set holds every open job.
         _openJobs.remove(jobId);
         uint256 refund = VAULT.refund(jobId, record.client);
         emit JobEnded(jobId, status, refund);
     }
 
+    /// @dev Checks a result against the updates. @return votePayment Of each matching vote. @return owed Of all
+    /// that the round pays.
+    function _price(
+        uint256 jobId,
+        JobRecord.Record storage record,
+        RoundState.Head memory head,
+        bytes32 modelDigest,
+        uint256 accepted,
+        uint256 invalid,
+        uint256 matching
+    ) private view returns (uint256 votePayment, uint256 owed) {
+        RoundState.Record storage round_ = _rounds[jobId];
+        uint256 updateSet = round_.updateStarts(round_.tally.read());
+        if (modelDigest == 0 || (accepted | invalid) & ~updateSet != 0 || accepted & invalid != 0) {
+            revert SchedulerBadResult(accepted, invalid, updateSet);
+        }
+        JobRecord.Stakes memory stakes = record.stakes;
+        votePayment = Math.min(stakes.votePrice, (uint256(stakes.voters) * stakes.votePrice) / matching);
+        uint256 paidEpochs = EpochBitmap.popcount(round_.epochsOf(head, accepted));
+        owed = paidEpochs * stakes.epochPrice + matching * votePayment;
+    }
+
+    /// @dev First epochs of the leases that go on into the next round: none where somebody waits for a share,
+    /// has left since the round opened, or the consortium pauses.
+    function _carried(
+        JobRecord.Record storage record,
+        RoundState.Record storage round_,
+        RoundState.Head memory head,
+        uint256 invalid
+    ) private view returns (uint256) {
+        if (head.flags & RoundState.AWAITED != 0 || _paused) return 0;
+        if (REGISTRY.departures() != record.stakes.departures) return 0;
+        return round_.keptStarts(round_.tally.read()) & ~invalid;
+    }
+
     // Internal: leases
+
+    /// @dev Where the next lease of a node is kept whose last one in the round is `lease`. One that was missed
+    /// in an earlier attempt gives its slot up.
+    function _slotForClaim(
+        Schedule schedule,
+        RoundState.Head memory head,
+        Lease memory lease,
+        uint8 slot
+    ) private view returns (uint8) {
+        if (lease.state == LeaseState.Live) revert SchedulerLeaseHeld(msg.sender, lease.first);
+        bool same = lease.attempt == head.attempt;
+        if (lease.state != LeaseState.Delivered) {
+            if (same) revert SchedulerBarred(msg.sender, head.number);
+            return slot;
+        }
+        uint256 again = same ? uint256(head.openedAt) + schedule.claimWindow() : 0;
+        if (block.timestamp < again || slot == MAX_EXTRAS) {
+            revert SchedulerAlreadyClaimed(msg.sender, head.number, again);
+        }
+        return slot + 1;
+    }
+
+    /// @dev Takes the lowest free run of epochs for a node, as long as its quota and the share of its
+    /// organisation allow. @param released Epochs that the organisation holds no more.
+    function _lease(
+        uint256 jobId,
+        Schedule schedule,
+        RoundState.Head memory head,
+        address account,
+        uint256 capacity,
+        uint256 released
+    ) private returns (uint8 first, uint16 count) {
+        RoundState.Record storage round_ = _rounds[jobId];
+        (uint256 epochs, uint256 most) = (schedule.epochsPerRound(), schedule.maxEpochs());
+        uint256 stored = _shares[jobId][account];
+        uint256 held = stored - released;
+        if (held >= most) revert SchedulerShareReached(account, most);
+        uint256 limit = Math.min(head.quota(epochs, capacity), most - held);
+        (uint256 start, uint256 length) = (head.next, Math.min(limit, epochs - head.next));
+        if (head.flags & RoundState.HOLED != 0) {
+            (start, length) = EpochBitmap.lowestFreeRun(round_.takenSet(head), epochs, limit);
+        }
+        if (length == 0) revert SchedulerNoEpochsLeft(jobId, head.number);
+
+        if (held + length != stored) _shares[jobId][account] = held + length;
+        if (start < head.next) round_.holes &= ~EpochBitmap.range(start, length);
+        // Fits: at most 256.
+        if (start + length > head.next) head.next = uint16(start + length);
+        if (length > 1) {
+            uint256 tail = EpochBitmap.range(start + 1, length - 1);
+            round_.tail = head.flags & RoundState.TAILED != 0 ? round_.tail | tail : tail;
+            head.flags |= RoundState.TAILED;
+        }
+        round_.head.write(head);
+        // Both fit: start < 256 and length <= 256.
+        (first, count) = (uint8(start), uint16(length));
+    }
+
+    function _adjustBond(
+        uint256 jobId,
+        JobRecord.Record storage record,
+        address account,
+        uint256 bonded,
+        uint256 needed
+    ) private {
+        uint256 bond = record.stakes.leaseBond;
+        if (bond == 0) return;
+        if (needed > bonded) VAULT.lock(account, (needed - bonded) * bond);
+        else VAULT.release(jobId, account, (bonded - needed) * bond, 0);
+    }
+
+    /// @dev Whether a lease was delivered in the round before this one, all updates of which were accepted, and
+    /// was not kept for this one.
+    function _wentWell(RoundState.Head memory head, LeaseWord last) private pure returns (bool) {
+        return
+            head.flags & RoundState.CLEAN != 0 &&
+            last.state() == LeaseState.Delivered &&
+            uint256(last.round()) + 1 == head.number &&
+            !(last.kept() && head.flags & RoundState.CARRIED != 0);
+    }
+
+    /// @dev The capacity that the caller is leased by: what it declares, as far as its record bears it out.
+    function _capacity(address account, uint32 declared) private view returns (uint256) {
+        return _trusted(declared, _deficitOf(msg.sender, account));
+    }
+
+    /// @dev Leases to the caller whatever has become of its last lease; `bonded` epochs had a bond before.
+    function _leaseAfter(
+        uint256 jobId,
+        Schedule schedule,
+        RoundState.Head memory head,
+        address account,
+        uint32 declared,
+        uint40 deadline
+    ) private returns (uint8 first, uint16 count, uint256 bonded) {
+        Lease memory main = _leases[jobId][_holding(msg.sender, 0)].read();
+        Lease memory lease = main;
+        uint256 released = _bring(jobId, schedule, head, msg.sender, account, main);
+        uint8 slot = 0;
+        bool again = main.round == head.number;
+        if (again) {
+            uint256 more;
+            (lease, slot, more) = _last(jobId, schedule, head, msg.sender, account, main);
+            slot = _slotForClaim(schedule, head, lease, slot);
+            if (slot != main.extra) {
+                lease = _leases[jobId][_holding(msg.sender, slot)].read();
+                more += _bring(jobId, schedule, head, msg.sender, account, lease);
+            }
+            released += more;
+        }
+        // By the record as it is now.
+        uint256 capacity = _capacity(account, declared);
+        // Fits: a capacity is below 2**16.
+        if (!again) head.claimedCapacity += uint32(capacity);
+        (first, count) = _lease(jobId, schedule, head, account, capacity, released);
+
+        bonded = lease.bonded;
+        (lease.first, lease.count, lease.bonded) = (first, count, count);
+        (lease.round, lease.attempt, lease.deadline) = (head.number, head.attempt, deadline);
+        (lease.state, lease.kept) = (LeaseState.Live, false);
+        main.extra = slot;
+        if (slot > main.extras) main.extras = slot;
+        _store(jobId, msg.sender, main, lease, slot);
+    }
 
     /// @dev Marks the caller's live lease of the open attempt as delivered.
     function _deliver(
         uint256 jobId,
-        uint16 number,
-        uint8 attempt
-    ) private returns (uint8 first, uint16 count) {
-        Claim storage last = _claims[jobId][msg.sender];
-        first = last.first;
-        Lease storage lease_ = _leases[jobId][first];
-        if (number == 0 || last.round != number || last.attempt != attempt || lease_.node != msg.sender) {
-            revert SchedulerNoLease(msg.sender);
+        RoundState.Tally memory tally,
+        bool keep
+    ) private returns (uint8 first, uint16 count, bool kept) {
+        Lease storage stored = _leases[jobId][_holding(msg.sender, 0)];
+        LeaseWord lease = stored.load();
+        kept = keep;
+        if (lease.round() != tally.round) {
+            lease = _carry(jobId, lease, stored);
+        } else if (lease.extra() != 0) {
+            stored = _leases[jobId][_holding(msg.sender, lease.extra())];
+            lease = stored.load();
+            kept = false;
         }
-        LeaseState state = lease_.state;
-        if (state == LeaseState.Delivered || state == LeaseState.Settled) {
-            revert SchedulerAlreadyDelivered(msg.sender, first);
+        LeaseState state = lease.state();
+        if (
+            lease.round() != tally.round ||
+            lease.attempt() != tally.attempt ||
+            (state != LeaseState.Live && state != LeaseState.Delivered)
+        ) revert SchedulerNoLease(msg.sender);
+        (first, count) = (lease.first(), lease.count());
+        if (state == LeaseState.Delivered) revert SchedulerAlreadyDelivered(msg.sender, first);
+        if (block.timestamp >= lease.deadline()) revert SchedulerTooLate(block.timestamp, lease.deadline());
+        lease.delivered(kept).store(stored);
+    }
+
+    /// @dev What has become of a lease from an earlier round: the one that it was kept for, if all went well.
+    /// Penalties are not taken here: without a live lease the caller reverts. Where all updates of the round
+    /// before were accepted the head tells all there is to know.
+    function _carry(uint256 jobId, LeaseWord last, Lease storage stored) private returns (LeaseWord) {
+        RoundState.Head memory head = _rounds[jobId].head.read();
+        uint8 needed = RoundState.CLEAN | RoundState.CARRIED;
+        if (
+            head.flags & needed == needed &&
+            head.attempt == 1 &&
+            last.kept() &&
+            last.state() == LeaseState.Delivered &&
+            uint256(last.round()) + 1 == head.number
+        ) {
+            // A lease is never longer than training.
+            return last.accepted().begun(head.number, head.openedAt + head.leaseTime);
         }
-        if (block.timestamp >= lease_.deadline) revert SchedulerTooLate(block.timestamp, lease_.deadline);
-        lease_.state = LeaseState.Delivered;
-        count = lease_.count;
-    }
-
-    /// @dev Settles what a lease owes and is owed; the caller has made sure that it is over, and has stored
-    /// its new state.
-    function _payOut(
-        uint256 jobId,
-        JobRecord.Record storage record,
-        uint8 first,
-        Lease memory owing,
-        uint256 bond
-    ) private {
-        if (owing.state == LeaseState.Live) {
-            emit LeaseMissed(jobId, owing.round, owing.node, first, owing.count, bond);
-            if (bond != 0) VAULT.slash(REGISTRY.accountOf(owing.node), bond);
-        } else if (owing.state == LeaseState.Delivered) {
-            Outcome storage result = _outcomes[jobId][owing.round];
-            uint256 bit = 1 << first;
-            address account = REGISTRY.accountOf(owing.node);
-            if (result.invalid & bit != 0) {
-                emit LeaseSettled(jobId, owing.round, owing.node, first, 0, bond);
-                if (bond != 0) VAULT.slash(account, bond);
-            } else {
-                uint256 reward = result.unpaid & bit != 0 ? 0 : uint256(owing.count) * record.epochPrice;
-                emit LeaseSettled(jobId, owing.round, owing.node, first, reward, 0);
-                VAULT.release(jobId, account, bond, reward);
-            }
-        }
-    }
-
-    /// @dev For a node that has claimed in this attempt already.
-    function _checkClaimAgain(
-        uint256 jobId,
-        JobRecord.Record storage record,
-        Round storage round_,
-        uint8 first
-    ) private view {
-        Lease storage lease_ = _leases[jobId][first];
-        LeaseState state = lease_.node == msg.sender ? lease_.state : LeaseState.Missed;
-        if (state == LeaseState.Live) revert SchedulerLeaseHeld(msg.sender, first);
-        if (state != LeaseState.Delivered) revert SchedulerBarred(msg.sender, round_.number);
-        uint256 again = uint256(round_.openedAt) + record.claimWindow;
-        if (block.timestamp < again) revert SchedulerAlreadyClaimed(msg.sender, round_.number, again);
-    }
-
-    function _leaseDeadline(
-        JobRecord.Record storage record,
-        Round storage round_
-    ) private view returns (uint40) {
-        uint256 trainingDeadline = round_.trainingDeadline;
-        if (block.timestamp + record.minLeaseTime > trainingDeadline) {
-            revert SchedulerTooLate(block.timestamp, trainingDeadline - record.minLeaseTime);
-        }
-        return Math.min(block.timestamp + record.leaseTime, trainingDeadline).toUint40();
-    }
-
-    // Internal: terms
-
-    function _setParameters(uint96 leaseBond_, uint96 voteBond_) private {
-        _leaseBond = leaseBond_;
-        _voteBond = voteBond_;
-        emit ParametersSet(leaseBond_, voteBond_);
-    }
-
-    function _checkContent(Content calldata content, string memory what) private pure {
-        if (content.digest == 0) revert SchedulerBadContent(string.concat(what, ".digest"));
-        uint256 length = bytes(content.cid).length;
-        if (length == 0 || length > MAX_CID) revert SchedulerBadContent(string.concat(what, ".cid"));
+        Lease memory lease = stored.read();
+        _bringUpToDate(jobId, _jobs[jobId].schedule, head, lease);
+        stored.write(lease);
+        return stored.load();
     }
 }

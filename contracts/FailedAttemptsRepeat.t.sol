@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
+import {IEpochTypes} from "./interfaces/IEpochTypes.sol";
 import {ConsortiumFixture} from "./test/ConsortiumFixture.t.sol";
 import {vm} from "./test/Vm.t.sol";
 
@@ -19,7 +19,7 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
         _deliver(_job, 1);
         vm.warp(START + TRAINING);
         scheduler.reopen(_job);
-        IEpochScheduler.Round memory round = scheduler.round(_job);
+        IEpochTypes.Round memory round = scheduler.round(_job);
         vm.assertEq(round.attempt, 2);
         vm.assertEq(round.openedAt, START + TRAINING);
         vm.assertEq(round.trainingDeadline, START + 2 * TRAINING);
@@ -27,15 +27,16 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
         vm.assertEq(round.taken, 0x30);
         vm.assertEq(round.updates, 1);
 
-        // Who missed its lease may claim again, and pays for the old one when its slot is used.
+        // Who missed its lease may claim again, half of its share, and pays for the old one as it does.
         (uint8 first, uint16 count) = _claim(_job, 0);
         vm.assertEq(first, 0);
-        vm.assertEq(count, 4);
-        vm.assertEq(vault.account(treasury).credit, LEASE_BOND);
-        _claim(_job, 1);
-        _deliver(_job, 0);
-        _deliver(_job, 1);
-        _assertPhase(_job, IEpochScheduler.Phase.Voting);
+        vm.assertEq(count, 2);
+        vm.assertEq(vault.account(treasury).credit, 4 * LEASE_BOND);
+        vm.assertEq(_stakeOf(0).locked, 2 * LEASE_BOND);
+        for (uint256 i = 1; i < 4; ++i) _claim(_job, i);
+        for (uint256 i = 0; i < 4; ++i) _deliver(_job, i);
+        vm.assertEq(scheduler.round(_job).updates, 5);
+        _assertPhase(_job, IEpochTypes.Phase.Voting);
     }
 
     function test_a_node_that_claims_in_several_attempts_counts_once_for_the_next_quotas() external {
@@ -57,6 +58,71 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
         vm.assertEq(scheduler.outcome(_job, 1).attempt, 2);
     }
 
+    function test_a_lease_that_was_live_when_training_failed_is_missed_once() external {
+        _claim(_job, 0);
+        _claim(_job, 2);
+        _deliver(_job, 2);
+        vm.warp(START + TRAINING);
+        vm.expectEmit();
+        emit IEpochTypes.AttemptFailed(_job, 1, 1, false);
+        scheduler.reopen(_job);
+        _assertLease(_job, 0, IEpochTypes.LeaseState.Missed);
+        _assertLease(_job, 2, IEpochTypes.LeaseState.Delivered);
+        vm.expectRevert(abi.encodeWithSelector(IEpochTypes.SchedulerNoLease.selector, parties[0].node));
+        _deliver(_job, 0);
+        vm.expectEmit();
+        emit IEpochTypes.LeaseMissed(_job, 1, parties[0].node, 0, 4, 4 * LEASE_BOND);
+        _settleNode(_job, 0);
+        _settleNode(_job, 0);
+        vm.assertEq(vault.account(treasury).credit, 4 * LEASE_BOND);
+        vm.assertEq(_stakeOf(0).locked, 0);
+        vm.assertEq(scheduler.nodeRecord(parties[0].node).expired, 1);
+        vm.assertEq(scheduler.nodeRecord(parties[0].node).reliability, 5000);
+    }
+
+    function test_a_lease_that_was_carried_is_free_for_others_once_an_attempt_fails() external {
+        _trainAndKeep(_job);
+        _agree(_job);
+        for (uint256 i = 1; i < 4; ++i) _deliver(_job, i, true);
+        _skip(TRAINING);
+        // Enough was delivered to vote on, so nobody reopens: what is left out is not paid.
+        _refuseReopen(IEpochTypes.Phase.Voting, IEpochTypes.Phase.Stalled);
+        vm.warp(scheduler.round(_job).revealDeadline);
+        vote.fail(_job);
+        vm.assertEq(scheduler.round(_job).taken, 0xf0);
+        _assertLease(_job, 0, IEpochTypes.LeaseState.Missed);
+        // What the others kept is still theirs when the round is final in a later attempt.
+        _agree(_job);
+        vm.assertTrue(scheduler.outcome(_job, 2).carried);
+        IEpochTypes.Round memory round = scheduler.round(_job);
+        vm.assertEq(round.number, 3);
+        vm.assertEq(round.taken, 0xf0);
+        for (uint256 i = 1; i < 4; ++i) _assertLease(_job, i, IEpochTypes.LeaseState.Live);
+        _settleNode(_job, 0);
+        (uint8 first, uint16 count) = _claim(_job, 0);
+        vm.assertEq(first, 0);
+        // Half of its share: it has missed a lease.
+        vm.assertEq(count, 2);
+    }
+
+    function test_a_carried_lease_that_training_failed_without_is_claimed_anew() external {
+        _trainAndKeep(_job);
+        _agree(_job);
+        _deliver(_job, 3, true);
+        _skip(TRAINING);
+        scheduler.reopen(_job);
+        vm.assertEq(scheduler.round(_job).taken, 0x80);
+        _assertLease(_job, 0, IEpochTypes.LeaseState.Missed);
+        // The first round's reward is not lost with the bond.
+        _settleNode(_job, 0);
+        vm.assertEq(_credit(0), 4 * EPOCH_PRICE);
+        vm.assertEq(vault.account(treasury).credit, 4 * LEASE_BOND);
+        (uint8 first, uint16 count) = _claim(_job, 0);
+        vm.assertEq(first, 0);
+        vm.assertEq(count, 2);
+        vm.assertEq(_stakeOf(0).locked, 2 * LEASE_BOND + VOTE_BOND);
+    }
+
     function test_a_failed_vote_repeats_only_voting() external {
         _claim(_job, 0);
         _claim(_job, 1);
@@ -66,7 +132,7 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
         bytes32 accumulator = scheduler.round(_job).accumulator;
         vote.fail(_job);
 
-        IEpochScheduler.Round memory round = scheduler.round(_job);
+        IEpochTypes.Round memory round = scheduler.round(_job);
         uint256 opened = START + TRAINING + VOTING;
         vm.assertEq(round.attempt, 2);
         vm.assertEq(round.trainingDeadline, opened);
@@ -74,13 +140,13 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
         vm.assertEq(round.revealDeadline, opened + VOTING + REVEAL);
         vm.assertEq(round.accumulator, accumulator);
         vm.assertEq(round.updateSet, 0x11);
-        _assertPhase(_job, IEpochScheduler.Phase.Voting);
+        _assertPhase(_job, IEpochTypes.Phase.Voting);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IEpochScheduler.SchedulerWrongPhase.selector,
+                IEpochTypes.SchedulerWrongPhase.selector,
                 _job,
-                IEpochScheduler.Phase.Voting,
-                IEpochScheduler.Phase.Training
+                IEpochTypes.Phase.Voting,
+                IEpochTypes.Phase.Training
             )
         );
         _claim(_job, 2);
@@ -100,7 +166,7 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
         vote.fail(_job);
         vote.settle(_job, 3);
         vm.assertEq(_credit(0), 0);
-        vm.assertEq(_stakeOf(0).locked, LEASE_BOND);
+        vm.assertEq(_stakeOf(0).locked, 4 * LEASE_BOND);
     }
 
     function test_after_the_last_attempt_the_job_fails_and_the_rest_is_refunded() external {
@@ -109,17 +175,17 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
         _claim(_job, 0);
         _deliver(_job, 0);
         for (uint256 i = 0; i < 3; ++i) {
-            _assertStatus(_job, IEpochScheduler.JobStatus.Open);
+            _assertStatus(_job, IEpochTypes.JobStatus.Open);
             _skip(TRAINING);
             scheduler.reopen(_job);
         }
-        _assertStatus(_job, IEpochScheduler.JobStatus.Failed);
-        _assertPhase(_job, IEpochScheduler.Phase.Ended);
+        _assertStatus(_job, IEpochTypes.JobStatus.Failed);
+        _assertPhase(_job, IEpochTypes.Phase.Ended);
         vm.assertEq(scheduler.openJobs().length, 0);
         vm.assertEq(vault.account(client).credit, _budget(_terms()) - paid);
         vm.assertEq(vault.escrowOf(_job), 0);
 
-        IEpochScheduler.Outcome memory outcome = scheduler.outcome(_job, 2);
+        IEpochTypes.Outcome memory outcome = scheduler.outcome(_job, 2);
         vm.assertEq(outcome.modelDigest, 0);
         vm.assertEq(outcome.unpaid, 1);
         vm.assertEq(outcome.attempt, 3);
@@ -138,18 +204,18 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
             vm.warp(scheduler.round(_job).voteDeadline);
             vote.fail(_job);
         }
-        _assertStatus(_job, IEpochScheduler.JobStatus.Failed);
+        _assertStatus(_job, IEpochTypes.JobStatus.Failed);
         vm.assertEq(vault.account(client).credit, _budget(_terms()));
     }
 
     function test_an_attempt_is_reopened_only_when_its_training_failed() external {
-        _refuseReopen(IEpochScheduler.Phase.Training, IEpochScheduler.Phase.Stalled);
+        _refuseReopen(IEpochTypes.Phase.Training, IEpochTypes.Phase.Stalled);
         _train(_job);
-        _refuseReopen(IEpochScheduler.Phase.Voting, IEpochScheduler.Phase.Stalled);
+        _refuseReopen(IEpochTypes.Phase.Voting, IEpochTypes.Phase.Stalled);
         vm.warp(START + TRAINING + VOTING);
-        _refuseReopen(IEpochScheduler.Phase.Reveal, IEpochScheduler.Phase.Stalled);
+        _refuseReopen(IEpochTypes.Phase.Reveal, IEpochTypes.Phase.Stalled);
         vm.warp(START + TRAINING + VOTING + REVEAL);
-        _refuseReopen(IEpochScheduler.Phase.Stalled, IEpochScheduler.Phase.Training);
+        _refuseReopen(IEpochTypes.Phase.Stalled, IEpochTypes.Phase.Training);
         vote.fail(_job);
         vm.assertEq(scheduler.round(_job).attempt, 2);
     }
@@ -158,10 +224,10 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
         vm.warp(START + TRAINING);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IEpochScheduler.SchedulerWrongPhase.selector,
+                IEpochTypes.SchedulerWrongPhase.selector,
                 _job,
-                IEpochScheduler.Phase.Stalled,
-                IEpochScheduler.Phase.Voting
+                IEpochTypes.Phase.Stalled,
+                IEpochTypes.Phase.Voting
             )
         );
         vote.fail(_job);
@@ -173,17 +239,16 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
         for (uint256 i = 0; i < 2; ++i) _unbondAll(i);
         vote.fail(_job);
         // Too few may vote: this attempt lasts as long as any, so that they can come back.
-        IEpochScheduler.Round memory round = scheduler.round(_job);
+        IEpochTypes.Round memory round = scheduler.round(_job);
         vm.assertEq(round.trainingDeadline, round.openedAt + TRAINING);
-        _assertPhase(_job, IEpochScheduler.Phase.Training);
+        _assertPhase(_job, IEpochTypes.Phase.Training);
         _skip(TRAINING - 1);
-        vm.expectRevert();
-        scheduler.reopen(_job);
+        _refuseReopen(IEpochTypes.Phase.Training, IEpochTypes.Phase.Stalled);
         _skip(1);
         _stake(parties[0].account, STAKE);
         scheduler.reopen(_job);
         vm.assertEq(scheduler.round(_job).attempt, 3);
-        _assertPhase(_job, IEpochScheduler.Phase.Voting);
+        _assertPhase(_job, IEpochTypes.Phase.Voting);
         Result memory result = _result(_job);
         _vote(_job, 0, result);
         _vote(_job, 2, result);
@@ -192,9 +257,9 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
     }
 
     function test_only_the_vote_contract_closes_rounds() external {
-        vm.expectRevert(abi.encodeWithSelector(IEpochScheduler.SchedulerNotVote.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(IEpochTypes.SchedulerNotVote.selector, address(this)));
         scheduler.closeRound(_job, "m", 0, 0, 0, 1);
-        vm.expectRevert(abi.encodeWithSelector(IEpochScheduler.SchedulerNotVote.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(IEpochTypes.SchedulerNotVote.selector, address(this)));
         scheduler.failVote(_job);
     }
 
@@ -204,9 +269,9 @@ contract FailedAttemptsRepeatTest is ConsortiumFixture {
         vault.unbond(free);
     }
 
-    function _refuseReopen(IEpochScheduler.Phase actual, IEpochScheduler.Phase expected) private {
+    function _refuseReopen(IEpochTypes.Phase actual, IEpochTypes.Phase expected) private {
         vm.expectRevert(
-            abi.encodeWithSelector(IEpochScheduler.SchedulerWrongPhase.selector, _job, actual, expected)
+            abi.encodeWithSelector(IEpochTypes.SchedulerWrongPhase.selector, _job, actual, expected)
         );
         scheduler.reopen(_job);
     }

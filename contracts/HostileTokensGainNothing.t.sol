@@ -2,6 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
+import {IEpochBooks} from "./interfaces/IEpochBooks.sol";
+import {IEpochTypes} from "./interfaces/IEpochTypes.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {ConsortiumFixture} from "./test/ConsortiumFixture.t.sol";
 import {FeeToken, ReentrantToken} from "./test/HostileTokens.t.sol";
@@ -72,6 +74,37 @@ contract HostileTokensGainNothingTest is ConsortiumFixture {
         _assertBalanced();
     }
 
+    function test_a_budget_cannot_be_taken_twice_by_calling_back() external {
+        // Free of charge, as its own member, so that only the escrow of the outer call is at stake.
+        IEpochTypes.Terms memory free = _terms();
+        (free.epochPrice, free.votePrice) = (0, 0);
+        _token.arm(
+            address(scheduler),
+            abi.encodeCall(IEpochBooks.submitJob, (free, _content("s"), _content("m")))
+        );
+        uint256 job = _submitJob();
+        vm.assertTrue(_token.attempted(), "not attempted");
+        // The nested job is another one, and each holds its own budget.
+        vm.assertEq(scheduler.jobCount(), 2);
+        vm.assertEq(scheduler.job(job).client, client);
+        vm.assertEq(scheduler.job(job + 1).client, address(_token));
+        vm.assertEq(vault.escrowOf(job), _budget(_terms()));
+        vm.assertEq(vault.escrowOf(job + 1), 0);
+        _assertBalanced();
+    }
+
+    function test_a_job_cannot_be_paid_for_in_the_middle_of_a_stake() external {
+        _token.mint(address(_token), 1000);
+        _armAt(
+            address(scheduler),
+            abi.encodeCall(IEpochBooks.submitJob, (_terms(), _content("s"), _content("m")))
+        );
+        _stakeAs(client, 5);
+        _assertRefused();
+        vm.assertEq(scheduler.jobCount(), 0);
+        _assertBalanced();
+    }
+
     function _admit(address account) private {
         registry.admit(account, "x");
         _stakeAs(account, 100);
@@ -86,9 +119,13 @@ contract HostileTokensGainNothingTest is ConsortiumFixture {
     }
 
     function _arm(bytes memory call) private {
+        _armAt(address(vault), call);
+    }
+
+    function _armAt(address target, bytes memory call) private {
         vm.prank(address(_token));
         _token.approve(address(vault), type(uint256).max);
-        _token.arm(address(vault), call);
+        _token.arm(target, call);
     }
 
     function _assertRefused() private view {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
+import {IEpochTypes} from "./interfaces/IEpochTypes.sol";
 import {ConsortiumFixture} from "./test/ConsortiumFixture.t.sol";
 import {vm} from "./test/Vm.t.sol";
 
@@ -18,11 +18,11 @@ contract PhasesFollowTimeTest is ConsortiumFixture {
     }
 
     function test_a_job_that_was_never_submitted_has_no_phase() external view {
-        _assertPhase(_job + 1, IEpochScheduler.Phase.None);
+        _assertPhase(_job + 1, IEpochTypes.Phase.None);
     }
 
     function test_deadlines_follow_from_the_opening() external view {
-        IEpochScheduler.Round memory round = scheduler.round(_job);
+        IEpochTypes.Round memory round = scheduler.round(_job);
         vm.assertEq(round.openedAt, START);
         vm.assertEq(round.trainingDeadline, VOTE_AT);
         vm.assertEq(round.voteDeadline, REVEAL_AT);
@@ -34,19 +34,51 @@ contract PhasesFollowTimeTest is ConsortiumFixture {
         _claim(_job, 1);
         _deliver(_job, 0);
         _deliver(_job, 1);
-        _assertPhaseAt(VOTE_AT - 1, IEpochScheduler.Phase.Training);
-        _assertPhaseAt(VOTE_AT, IEpochScheduler.Phase.Voting);
-        _assertPhaseAt(REVEAL_AT - 1, IEpochScheduler.Phase.Voting);
-        _assertPhaseAt(REVEAL_AT, IEpochScheduler.Phase.Reveal);
-        _assertPhaseAt(END_AT - 1, IEpochScheduler.Phase.Reveal);
-        _assertPhaseAt(END_AT, IEpochScheduler.Phase.Stalled);
+        _assertPhaseAt(VOTE_AT - 1, IEpochTypes.Phase.Training);
+        _assertPhaseAt(VOTE_AT, IEpochTypes.Phase.Voting);
+        _assertPhaseAt(REVEAL_AT - 1, IEpochTypes.Phase.Voting);
+        _assertPhaseAt(REVEAL_AT, IEpochTypes.Phase.Reveal);
+        _assertPhaseAt(END_AT - 1, IEpochTypes.Phase.Reveal);
+        _assertPhaseAt(END_AT, IEpochTypes.Phase.Stalled);
     }
 
     function test_training_stalls_without_enough_updates() external {
         _claim(_job, 0);
         _deliver(_job, 0);
-        _assertPhaseAt(VOTE_AT - 1, IEpochScheduler.Phase.Training);
-        _assertPhaseAt(VOTE_AT, IEpochScheduler.Phase.Stalled);
+        _assertPhaseAt(VOTE_AT - 1, IEpochTypes.Phase.Training);
+        _assertPhaseAt(VOTE_AT, IEpochTypes.Phase.Stalled);
+    }
+
+    function test_all_epochs_delivered_open_voting_early_and_move_no_deadline() external {
+        _train(_job);
+        _assertPhaseAt(START + 1, IEpochTypes.Phase.Voting);
+        vm.assertEq(scheduler.round(_job).voteDeadline, REVEAL_AT);
+        _assertPhaseAt(REVEAL_AT, IEpochTypes.Phase.Reveal);
+    }
+
+    function test_the_vote_contract_sees_the_same_deadlines() external {
+        _train(_job);
+        (
+            IEpochTypes.Phase phase,
+            uint16 number,
+            uint8 attempt,
+            uint40 openedAt,
+            uint40 voteDeadline,
+            uint64 eligible,
+            uint8 quorum,
+            uint32 grace
+        ) = scheduler.ballotBox(_job);
+        vm.assertEq(uint256(phase), uint256(IEpochTypes.Phase.Voting));
+        vm.assertEq(number, 1);
+        vm.assertEq(attempt, 1);
+        vm.assertEq(openedAt, START);
+        vm.assertEq(voteDeadline, REVEAL_AT);
+        vm.assertEq(eligible, 15);
+        vm.assertEq(quorum, 3);
+        vm.assertEq(grace, GRACE);
+        (uint96 bond, uint96 price) = scheduler.voteTerms(_job);
+        vm.assertEq(bond, VOTE_BOND);
+        vm.assertEq(price, VOTE_PRICE);
     }
 
     function test_one_update_over_all_epochs_is_enough_to_vote_on() external {
@@ -55,7 +87,7 @@ contract PhasesFollowTimeTest is ConsortiumFixture {
         _claim(_job, 0);
         _deliver(_job, 0);
         vm.assertEq(scheduler.round(_job).updates, 1);
-        _assertPhase(_job, IEpochScheduler.Phase.Voting);
+        _assertPhase(_job, IEpochTypes.Phase.Voting);
     }
 
     function test_an_attempt_with_too_few_validators_stalls_when_training_ends_and_not_before() external {
@@ -66,11 +98,11 @@ contract PhasesFollowTimeTest is ConsortiumFixture {
         uint256 job = _submitJob();
         vm.assertEq(scheduler.round(job).eligible, 12);
         _train(job);
-        _assertPhase(job, IEpochScheduler.Phase.Training);
+        _assertPhase(job, IEpochTypes.Phase.Training);
         vm.warp(VOTE_AT - 1);
-        _assertPhase(job, IEpochScheduler.Phase.Training);
+        _assertPhase(job, IEpochTypes.Phase.Training);
         vm.warp(VOTE_AT);
-        _assertPhase(job, IEpochScheduler.Phase.Stalled);
+        _assertPhase(job, IEpochTypes.Phase.Stalled);
     }
 
     function test_quorum_is_more_than_two_thirds_of_the_eligible() external {
@@ -81,7 +113,7 @@ contract PhasesFollowTimeTest is ConsortiumFixture {
         }
     }
 
-    function _assertPhaseAt(uint256 time, IEpochScheduler.Phase expected) private {
+    function _assertPhaseAt(uint256 time, IEpochTypes.Phase expected) private {
         vm.warp(time);
         _assertPhase(_job, expected);
     }

@@ -165,8 +165,11 @@ contract RegistryCountsMembersTest is ConsortiumFixture {
     }
 
     function test_an_organisation_may_be_its_own_node() external {
-        vm.prank(_first);
+        vm.startPrank(_first);
+        vm.expectRevert(abi.encodeWithSelector(IConsortiumRegistry.RegistryZeroAddress.selector));
+        registry.registerNode(address(0), BOTH, 1, "", "");
         registry.registerNode(_first, BOTH, 1, "", "");
+        vm.stopPrank();
         vm.assertTrue(registry.isActive(_first));
     }
 
@@ -237,21 +240,37 @@ contract RegistryCountsMembersTest is ConsortiumFixture {
     }
 
     function test_governance_moves_in_two_steps() external {
+        registry.endFounding();
+        vm.startPrank(timelock);
+        vm.expectEmit();
+        emit IConsortiumRegistry.GovernanceProposed(timelock, stranger);
         registry.proposeGovernance(stranger);
-        vm.assertEq(registry.governance(), address(this));
+        vm.stopPrank();
+        vm.assertEq(registry.governance(), timelock);
+        vm.assertEq(registry.proposedGovernance(), stranger);
         vm.expectRevert(abi.encodeWithSelector(IConsortiumRegistry.RegistryNotGovernance.selector, client));
         vm.prank(client);
         registry.acceptGovernance();
         vm.prank(stranger);
         registry.acceptGovernance();
         vm.assertEq(registry.governance(), stranger);
-        vm.expectRevert(
-            abi.encodeWithSelector(IConsortiumRegistry.RegistryNotGovernance.selector, address(this))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IConsortiumRegistry.RegistryNotGovernance.selector, timelock));
+        vm.prank(timelock);
         registry.remove(_first);
         // A proposal is used up by its acceptance.
         vm.expectRevert(abi.encodeWithSelector(IConsortiumRegistry.RegistryNotGovernance.selector, client));
         vm.prank(client);
+        registry.acceptGovernance();
+    }
+
+    function test_a_proposed_governance_can_be_taken_back() external {
+        registry.endFounding();
+        vm.startPrank(timelock);
+        registry.proposeGovernance(stranger);
+        registry.proposeGovernance(address(0));
+        vm.stopPrank();
+        vm.expectRevert(abi.encodeWithSelector(IConsortiumRegistry.RegistryNotGovernance.selector, stranger));
+        vm.prank(stranger);
         registry.acceptGovernance();
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IAggregationVote} from "./interfaces/IAggregationVote.sol";
-import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
+import {IEpochTypes} from "./interfaces/IEpochTypes.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {ConsortiumFixture} from "./test/ConsortiumFixture.t.sol";
 import {vm} from "./test/Vm.t.sol";
@@ -27,9 +27,7 @@ contract RemovalInMidRoundTest is ConsortiumFixture {
         vm.assertEq(vote.verdict(_job, 1, 1).matching, 15);
 
         vm.assertEq(scheduler.round(_job).eligible, 14);
-        vm.expectRevert(
-            abi.encodeWithSelector(IEpochScheduler.SchedulerNotTrainer.selector, parties[0].node)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IEpochTypes.SchedulerNotTrainer.selector, parties[0].node));
         _claim(_job, 0);
         for (uint256 i = 1; i < 4; ++i) _claim(_job, i);
         for (uint256 i = 1; i < 4; ++i) _deliver(_job, i);
@@ -40,6 +38,40 @@ contract RemovalInMidRoundTest is ConsortiumFixture {
             result,
             abi.encodeWithSelector(IAggregationVote.VoteNotValidator.selector, parties[0].node)
         );
+    }
+
+    /// @dev A kept lease is held from the opening of its round on, whoever leaves after that.
+    function test_a_removed_organisation_delivers_the_lease_that_was_carried_over_to_it() external {
+        _trainAndKeep(_job);
+        _agree(_job);
+        registry.remove(parties[0].account);
+        _deliver(_job, 0, true);
+        _assertLease(_job, 0, IEpochTypes.LeaseState.Delivered);
+        for (uint256 i = 1; i < 4; ++i) _deliver(_job, i, true);
+        _skip(1);
+        _agree(_job);
+        // Nothing goes on into a round that opens after the removal.
+        vm.assertEq(scheduler.round(_job).number, 3);
+        vm.assertEq(scheduler.round(_job).taken, 0);
+        vm.expectRevert(abi.encodeWithSelector(IEpochTypes.SchedulerNoLease.selector, parties[0].node));
+        _deliver(_job, 0);
+        _settleAll(_job);
+        vm.assertEq(_credit(0), 2 * (4 * EPOCH_PRICE + VOTE_PRICE));
+        vm.assertEq(_stakeOf(0).free, STAKE);
+    }
+
+    function test_a_removed_organisation_still_pays_for_what_it_misses() external {
+        for (uint256 i = 0; i < 4; ++i) _claim(_job, i);
+        registry.remove(parties[0].account);
+        address account = parties[0].account;
+        vm.prank(account);
+        vault.unbond(STAKE - 4 * LEASE_BOND);
+        _skip(LEASE_TIME);
+        scheduler.expire(_job, parties[0].node);
+        vm.assertEq(vault.account(treasury).credit, 4 * LEASE_BOND);
+        _skip(UNBONDING);
+        vm.prank(account);
+        vm.assertEq(vault.withdraw(), STAKE - 4 * LEASE_BOND);
     }
 
     function test_what_a_removed_organisation_earned_it_takes_with_its_stake() external {
@@ -130,14 +162,14 @@ contract RemovalInMidRoundTest is ConsortiumFixture {
             vm.warp(scheduler.round(_job).trainingDeadline);
             scheduler.reopen(_job);
         }
-        _assertStatus(_job, IEpochScheduler.JobStatus.Failed);
+        _assertStatus(_job, IEpochTypes.JobStatus.Failed);
         _settleAll(_job);
-        vm.assertEq(vault.account(client).credit, _budget2());
+        vm.assertEq(vault.account(client).credit, _budgetOfFour());
         for (uint256 i = 0; i < 4; ++i) vm.assertEq(_stakeOf(i).locked, 0);
     }
 
     /// @dev What the job was submitted with, when all four were members.
-    function _budget2() private pure returns (uint256) {
+    function _budgetOfFour() private pure returns (uint256) {
         return 3 * (8 * EPOCH_PRICE + 4 * VOTE_PRICE);
     }
 }

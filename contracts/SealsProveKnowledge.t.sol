@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IAggregationVote} from "./interfaces/IAggregationVote.sol";
-import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
+import {IEpochTypes} from "./interfaces/IEpochTypes.sol";
 import {ConsortiumFixture} from "./test/ConsortiumFixture.t.sol";
 import {vm} from "./test/Vm.t.sol";
 
@@ -22,12 +22,12 @@ contract SealsProveKnowledgeTest is ConsortiumFixture {
         _skip(GRACE);
         vm.prank(stranger);
         vm.assertTrue(vote.finalize(_job, _right.digest, _right.accepted, _right.invalid, CID));
-        IEpochScheduler.Outcome memory outcome = scheduler.outcome(_job, 1);
+        IEpochTypes.Outcome memory outcome = scheduler.outcome(_job, 1);
         vm.assertEq(outcome.modelDigest, _right.digest);
         vm.assertEq(outcome.unpaid, 0);
         vm.assertEq(outcome.closedAt, START + GRACE);
         IAggregationVote.Verdict memory verdict = vote.verdict(_job, 1, 1);
-        vm.assertTrue(verdict.closed);
+        _assertVerdict(verdict, IAggregationVote.VerdictState.Final);
         vm.assertEq(verdict.matching, 7);
         vm.assertEq(verdict.penalised, 0);
         vm.assertEq(verdict.payment, VOTE_PRICE);
@@ -65,12 +65,14 @@ contract SealsProveKnowledgeTest is ConsortiumFixture {
         vm.assertFalse(_finalize(_job, _right));
 
         IAggregationVote.Verdict memory verdict = vote.verdict(_job, 1, 1);
+        _assertVerdict(verdict, IAggregationVote.VerdictState.Failed);
         vm.assertEq(verdict.penalised, 12);
         vm.assertEq(verdict.matching, 0);
         vm.assertEq(scheduler.outcome(_job, 1).closedAt, 0);
         vm.assertEq(scheduler.round(_job).attempt, 2);
         vote.settle(_job, 15);
-        for (uint256 i = 0; i < 2; ++i) vm.assertEq(_stakeOf(i).free, STAKE - LEASE_BOND);
+        vm.assertEq(_stakeOf(0).free, STAKE - 4 * LEASE_BOND);
+        vm.assertEq(_stakeOf(1).free, STAKE - 2 * LEASE_BOND);
         for (uint256 i = 2; i < 4; ++i) vm.assertEq(_stakeOf(i).free, STAKE - LEASE_BOND - VOTE_BOND);
     }
 
@@ -120,7 +122,7 @@ contract SealsProveKnowledgeTest is ConsortiumFixture {
             abi.encodeWithSelector(
                 IAggregationVote.VoteWrongPhase.selector,
                 _job,
-                uint8(IEpochScheduler.Phase.Stalled)
+                uint8(IEpochTypes.Phase.Stalled)
             )
         );
         _finalize(_job, _right);
@@ -141,7 +143,11 @@ contract SealsProveKnowledgeTest is ConsortiumFixture {
         vote.fail(_job);
         vm.assertEq(vote.verdict(_job, 1, 1).penalised, 0);
         vote.settle(_job, 15);
-        for (uint256 i = 0; i < 4; ++i) vm.assertEq(_stakeOf(i).free, STAKE - LEASE_BOND);
+        uint96[4] memory epochs = [4, 2, 1, uint96(1)];
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.assertEq(_stakeOf(i).free, STAKE - epochs[i] * LEASE_BOND);
+            vm.assertEq(_stakeOf(i).locked, epochs[i] * LEASE_BOND);
+        }
     }
 
     function test_a_vote_that_nobody_completes_fails_at_the_vote_deadline() external {
@@ -172,22 +178,39 @@ contract SealsProveKnowledgeTest is ConsortiumFixture {
         vm.assertEq(vote.verdict(_job, 1, 2).penalised, 0);
     }
 
-    function test_the_score_is_the_lower_median_of_the_matching_votes() external {
-        _vote(_job, 0, _right, 970_000);
-        _vote(_job, 1, _right, 1_000_000);
-        _vote(_job, 2, _right, 10);
-        _vote(_job, 3, _right, 950_000);
-        _finalize(_job, _right);
-        vm.assertEq(scheduler.outcome(_job, 1).score, 950_000);
+    /// @dev Who votes before it has the result may still seal it; its first vote says what it supports.
+    function test_a_matching_seal_counts_whatever_candidate_it_came_with() external {
+        for (uint256 i = 0; i < 3; ++i) _vote(_job, i, _right);
+        bytes16 seal = vote.sealOf(_job, 1, 1, _hash(_right), parties[3].account);
+        _cast(_job, 3, "another", seal, 900_000);
+        vm.assertTrue(_finalize(_job, _right));
+        vm.assertEq(vote.verdict(_job, 1, 1).matching, 15);
+    }
 
-        _train(_job);
-        Result memory result = _result(_job);
-        _vote(_job, 0, result, 3);
-        _vote(_job, 1, result, 2);
-        _vote(_job, 2, result, 1);
-        _vote(_job, 3, Result({digest: "another", accepted: 0, invalid: 0}), 1_000_000);
-        _finalize(_job, result);
-        vm.assertEq(scheduler.outcome(_job, 2).score, 2);
+    function test_a_reveal_tells_who_matched_and_who_pays() external {
+        for (uint256 i = 0; i < 3; ++i) _vote(_job, i, _right);
+        _copy(_job, 3, _candidate(_job, _right));
+        vm.expectEmit();
+        emit IAggregationVote.ResultRevealed(
+            _job,
+            1,
+            1,
+            _right.digest,
+            _right.accepted,
+            _right.invalid,
+            7,
+            8,
+            CID
+        );
+        _finalize(_job, _right);
+    }
+
+    function test_a_failed_vote_tells_who_pays() external {
+        for (uint256 i = 0; i < 3; ++i) _vote(_job, i, _right);
+        vm.warp(START + TRAINING + VOTING + REVEAL);
+        vm.expectEmit();
+        emit IAggregationVote.VoteFailed(_job, 1, 1, 7);
+        vote.fail(_job);
     }
 
     function test_candidates_and_seals_are_defined_over_the_whole_context() external view {
@@ -215,7 +238,7 @@ contract SealsProveKnowledgeTest is ConsortiumFixture {
         for (uint256 i = 0; i < 4; ++i) _vote(_job, i, result);
         vm.assertTrue(_finalize(_job, result));
         _settleAll(_job);
-        vm.assertEq(vault.account(treasury).credit, 4 * LEASE_BOND);
+        vm.assertEq(vault.account(treasury).credit, 8 * LEASE_BOND);
         for (uint256 i = 0; i < 4; ++i) vm.assertEq(_credit(i), VOTE_PRICE);
         vm.assertEq(vault.owedBy(_job), 0);
     }
@@ -229,13 +252,20 @@ contract SealsProveKnowledgeTest is ConsortiumFixture {
         for (uint256 i = 0; i < 4; ++i) _vote(_job, i, result);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IEpochScheduler.SchedulerBadResult.selector,
+                IEpochTypes.SchedulerBadResult.selector,
                 result.accepted,
                 result.invalid,
                 _right.accepted
             )
         );
         _finalize(_job, result);
+    }
+
+    function _assertVerdict(
+        IAggregationVote.Verdict memory verdict,
+        IAggregationVote.VerdictState expected
+    ) private pure {
+        vm.assertEq(uint256(verdict.state), uint256(expected), "verdict");
     }
 
     function _fresh() private returns (uint256 job) {

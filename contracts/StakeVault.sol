@@ -153,11 +153,11 @@ contract StakeVault is IStakeVault, ReentrancyGuard {
     }
 
     /// @inheritdoc IStakeVault
-    function slash(address owner, uint256 amount) external onlyOperator {
+    function slash(uint256 jobId, address owner, uint256 amount) external onlyOperator {
         Ledger storage ledger = _ledgers[owner];
         ledger.locked -= amount.toUint96();
         _ledgers[_treasury].credit += amount.toUint96();
-        emit Slashed(owner, amount);
+        emit Slashed(jobId, owner, amount);
         _refreshBond(owner, ledger);
     }
 
@@ -259,7 +259,7 @@ contract StakeVault is IStakeVault, ReentrancyGuard {
         TOKEN.safeTransferFrom(from, address(this), amount);
         uint256 received = TOKEN.balanceOf(address(this)) - before;
         if (received != amount) revert VaultTransferShort(received, amount);
-        _liabilities = (_liabilities + amount).toUint96();
+        _liabilities = (uint256(_liabilities) + amount).toUint96();
     }
 
     function _setParameters(uint96 minimumStake_, uint40 unbondingPeriod_, address treasury_) private {
@@ -274,6 +274,7 @@ contract StakeVault is IStakeVault, ReentrancyGuard {
         bool bonded = _reachesMinimum(ledger);
         if (bonded == ledger.bonded) return;
         ledger.bonded = bonded;
+        emit BondChanged(owner, bonded);
         REGISTRY.setBonded(owner, bonded);
     }
 

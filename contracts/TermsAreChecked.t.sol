@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IEpochScheduler} from "./interfaces/IEpochScheduler.sol";
+import {IEpochTypes} from "./interfaces/IEpochTypes.sol";
 import {ConsortiumFixture} from "./test/ConsortiumFixture.t.sol";
 import {vm} from "./test/Vm.t.sol";
 
@@ -10,8 +10,8 @@ contract TermsAreCheckedTest is ConsortiumFixture {
         _consortium();
     }
 
-    function test_each_term_has_its_bounds() external {
-        IEpochScheduler.Terms memory terms = _terms();
+    function test_each_count_has_its_bounds() external {
+        IEpochTypes.Terms memory terms = _terms();
         terms.rounds = 0;
         _refuse(terms, "rounds");
         terms = _terms();
@@ -35,6 +35,15 @@ contract TermsAreCheckedTest is ConsortiumFixture {
         terms.maxAttempts = 17;
         _refuse(terms, "maxAttempts");
         terms = _terms();
+        terms.maxUpdateBytes = 0;
+        _refuse(terms, "maxUpdateBytes");
+        terms = _terms();
+        terms.ruleset = 0;
+        _refuse(terms, "ruleset");
+    }
+
+    function test_each_window_has_its_bounds() external {
+        IEpochTypes.Terms memory terms = _terms();
         terms.minLeaseTime = 0;
         _refuse(terms, "minLeaseTime");
         terms.minLeaseTime = LEASE_TIME + 1;
@@ -44,6 +53,9 @@ contract TermsAreCheckedTest is ConsortiumFixture {
         _refuse(terms, "trainingWindow");
         terms.trainingWindow = 30 days + 1;
         _refuse(terms, "trainingWindow");
+        terms = _terms();
+        terms.claimWindow = 30 days + 1;
+        _refuse(terms, "claimWindow");
         terms = _terms();
         terms.voteWindow = 0;
         _refuse(terms, "voteWindow");
@@ -55,19 +67,15 @@ contract TermsAreCheckedTest is ConsortiumFixture {
         terms.revealWindow = 30 days + 1;
         _refuse(terms, "revealWindow");
         terms = _terms();
-        terms.maxUpdateBytes = 0;
-        _refuse(terms, "maxUpdateBytes");
-        terms = _terms();
-        terms.ruleset = 0;
-        _refuse(terms, "ruleset");
+        terms.grace = 30 days + 1;
+        _refuse(terms, "grace");
     }
 
     function test_a_job_that_pays_nothing_is_for_members_alone() external {
-        IEpochScheduler.Terms memory terms = _terms();
+        IEpochTypes.Terms memory terms = _terms();
         (terms.epochPrice, terms.votePrice) = (0, 0);
-        address stranger = vm.addr(0x57a9);
         vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(IEpochScheduler.SchedulerNotMember.selector, stranger));
+        vm.expectRevert(abi.encodeWithSelector(IEpochTypes.SchedulerNotMember.selector, stranger));
         scheduler.submitJob(terms, _content("spec"), _content("model"));
 
         vm.prank(parties[0].account);
@@ -76,19 +84,19 @@ contract TermsAreCheckedTest is ConsortiumFixture {
     }
 
     function test_the_widest_terms_are_accepted_and_kept() external {
-        IEpochScheduler.Terms memory terms = IEpochScheduler.Terms({
+        IEpochTypes.Terms memory terms = IEpochTypes.Terms({
             rounds: 65_535,
             epochsPerRound: 256,
             minUpdates: 256,
             minValidators: 64,
             maxAttempts: 16,
-            claimWindow: type(uint32).max,
+            claimWindow: 30 days,
             leaseTime: 30 days,
             minLeaseTime: 30 days,
             trainingWindow: 30 days,
             voteWindow: 30 days,
             revealWindow: 30 days,
-            grace: type(uint32).max,
+            grace: 30 days,
             epochPrice: 1 << 60,
             votePrice: 1 << 60,
             maxUpdateBytes: type(uint64).max,
@@ -97,10 +105,39 @@ contract TermsAreCheckedTest is ConsortiumFixture {
         uint256 job = _submitJob(terms);
         vm.assertEq(keccak256(abi.encode(scheduler.job(job).terms)), keccak256(abi.encode(terms)));
         vm.assertEq(scheduler.round(job).revealDeadline, START + 3 * 30 days);
+        vm.assertEq(scheduler.job(job).maxEpochs, 256);
     }
 
-    function _refuse(IEpochScheduler.Terms memory terms, string memory field) private {
-        vm.expectRevert(abi.encodeWithSelector(IEpochScheduler.SchedulerBadTerms.selector, field));
+    function test_the_narrowest_terms_are_accepted_and_kept() external {
+        IEpochTypes.Terms memory terms = IEpochTypes.Terms({
+            rounds: 1,
+            epochsPerRound: 1,
+            minUpdates: 1,
+            minValidators: 1,
+            maxAttempts: 1,
+            claimWindow: 0,
+            leaseTime: 1,
+            minLeaseTime: 1,
+            trainingWindow: 1,
+            voteWindow: 1,
+            revealWindow: 1,
+            grace: 0,
+            epochPrice: 1,
+            votePrice: 0,
+            maxUpdateBytes: 1,
+            ruleset: "r"
+        });
+        uint256 job = _submitJob(terms);
+        vm.assertEq(keccak256(abi.encode(scheduler.job(job).terms)), keccak256(abi.encode(terms)));
+        vm.assertEq(scheduler.round(job).revealDeadline, START + 3);
+        _claim(job, 0);
+        _deliver(job, 0);
+        _agree(job);
+        _assertStatus(job, IEpochTypes.JobStatus.Completed);
+    }
+
+    function _refuse(IEpochTypes.Terms memory terms, string memory field) private {
+        vm.expectRevert(abi.encodeWithSelector(IEpochTypes.SchedulerBadTerms.selector, field));
         scheduler.submitJob(terms, _content("spec"), _content("model"));
     }
 }

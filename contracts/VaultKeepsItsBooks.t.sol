@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {ConsortiumToken} from "./ConsortiumToken.sol";
 import {ConsortiumFixture} from "./test/ConsortiumFixture.t.sol";
@@ -78,7 +79,7 @@ contract VaultKeepsItsBooksTest is ConsortiumFixture {
             abi.encodeWithSelector(
                 IStakeVault.VaultInsufficientStake.selector,
                 _owner,
-                STAKE - LEASE_BOND,
+                STAKE - 4 * LEASE_BOND,
                 uint256(STAKE)
             )
         );
@@ -104,7 +105,7 @@ contract VaultKeepsItsBooksTest is ConsortiumFixture {
         vm.expectRevert(error_);
         vault.release(1, _owner, 1, 1);
         vm.expectRevert(error_);
-        vault.slash(_owner, 1);
+        vault.slash(1, _owner, 1);
         vm.expectRevert(error_);
         vault.escrow(1, _owner, 1);
         vm.expectRevert(error_);
@@ -177,15 +178,152 @@ contract VaultKeepsItsBooksTest is ConsortiumFixture {
     }
 
     function test_a_deployment_refuses_a_missing_part() external {
-        _refuseDeployment("StakeVault", abi.encode(token, address(0), client, client, client, 1, 1));
-        _refuseDeployment("StakeVault", abi.encode(token, registry, client, client, address(0), 1, 1));
-        _refuseDeployment("ConsortiumRegistry", abi.encode(address(0), client));
-        _refuseDeployment("ConsortiumToken", abi.encode(address(0)));
-        _refuseDeployment("EpochScheduler", abi.encode(registry, vault, address(0), 1, 1));
-        _refuseDeployment("AggregationVote", abi.encode(registry, vault, address(0)));
+        address none = address(0);
+        _refuseVault(abi.encode(none, registry, client, client, client, 1, 1));
+        _refuseVault(abi.encode(token, none, client, client, client, 1, 1));
+        _refuseVault(abi.encode(token, registry, none, client, client, 1, 1));
+        _refuseVault(abi.encode(token, registry, client, none, client, 1, 1));
+        _refuseVault(abi.encode(token, registry, client, client, none, 1, 1));
+        vm.assertTrue(
+            _tryCreate("StakeVault", abi.encode(token, registry, client, client, client, 1, 1)) != none,
+            "refused"
+        );
     }
 
-    function _refuseDeployment(string memory name, bytes memory arguments) private {
-        vm.assertEq(_tryCreate(name, arguments), address(0));
+    function test_an_operator_moves_stake_between_free_and_locked_and_no_more_than_there_is() external {
+        vm.startPrank(address(scheduler));
+        vault.lock(_owner, 300);
+        vm.assertEq(vault.account(_owner).free, STAKE - 300);
+        vm.assertEq(vault.account(_owner).locked, 300);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IStakeVault.VaultInsufficientStake.selector,
+                _owner,
+                STAKE - 300,
+                STAKE - 299
+            )
+        );
+        vault.lock(_owner, STAKE - 299);
+        vm.expectRevert(_overflow());
+        vault.release(1, _owner, 301, 0);
+        vm.expectRevert(_overflow());
+        vault.slash(1, _owner, 301);
+        vault.release(1, _owner, 100, 0);
+        vm.stopPrank();
+        vm.assertEq(vault.account(_owner).free, STAKE - 200);
+        vm.assertEq(vault.account(_owner).locked, 200);
+        vm.assertEq(vault.account(_owner).credit, 0);
+    }
+
+    function test_what_is_slashed_is_the_treasury_s_and_names_its_job() external {
+        vm.startPrank(address(vote));
+        vault.lock(_owner, 300);
+        vm.expectEmit();
+        emit IStakeVault.Slashed(9, _owner, 120);
+        vault.slash(9, _owner, 120);
+        vm.stopPrank();
+        vm.assertEq(vault.account(_owner).locked, 180);
+        vm.assertEq(vault.account(treasury).credit, 120);
+        vm.assertEq(vault.liabilities(), 4 * STAKE);
+        vm.prank(treasury);
+        vm.assertEq(vault.withdraw(), 120);
+        vm.assertEq(vault.liabilities(), 4 * STAKE - 120);
+        _assertSolvent();
+    }
+
+    function test_who_falls_below_the_minimum_loses_its_seat_in_votes_until_it_stakes_again() external {
+        vm.expectEmit();
+        emit IStakeVault.BondChanged(_owner, false);
+        vm.prank(_owner);
+        vault.unbond(STAKE - MINIMUM_STAKE + 1);
+        vm.assertFalse(vault.isBonded(_owner));
+        vm.assertEq(registry.votingSeats(), 14);
+        // Nothing changes, so nothing is told.
+        vm.prank(_owner);
+        vault.unbond(1);
+        vm.assertEq(registry.votingSeats(), 14);
+        token.mint(_owner, 2);
+        vm.startPrank(_owner);
+        token.approve(address(vault), 2);
+        vm.expectEmit();
+        emit IStakeVault.BondChanged(_owner, true);
+        vault.stake(_owner, 2);
+        vm.stopPrank();
+        vm.assertTrue(vault.isBonded(_owner));
+        vm.assertEq(registry.votingSeats(), 15);
+
+        // Locked stake counts until it is slashed.
+        vm.startPrank(address(scheduler));
+        vault.lock(_owner, MINIMUM_STAKE);
+        vm.assertTrue(vault.isBonded(_owner));
+        vault.slash(1, _owner, 1);
+        vm.stopPrank();
+        vm.assertEq(registry.votingSeats(), 14);
+    }
+
+    function test_more_than_is_free_cannot_be_unbonded() external {
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IStakeVault.VaultInsufficientStake.selector,
+                _owner,
+                uint256(STAKE),
+                STAKE + 1
+            )
+        );
+        vm.prank(_owner);
+        vault.unbond(STAKE + 1);
+    }
+
+    function test_every_movement_of_a_job_s_budget_is_told() external {
+        uint256 budget = _budget(_terms());
+        token.mint(client, budget);
+        vm.startPrank(client);
+        token.approve(address(vault), budget);
+        vm.expectEmit();
+        emit IStakeVault.Escrowed(1, client, budget);
+        uint256 job = scheduler.submitJob(_terms(), _content("spec"), _content("model"));
+        vm.stopPrank();
+        vm.startPrank(address(scheduler));
+        vm.expectEmit();
+        emit IStakeVault.Owed(job, 10);
+        vault.owe(job, 10);
+        vm.expectEmit();
+        emit IStakeVault.Paid(job, _owner, 10);
+        vault.release(job, _owner, 0, 10);
+        vm.expectEmit();
+        emit IStakeVault.Refunded(job, client, budget - 10);
+        vm.assertEq(vault.refund(job, client), budget - 10);
+        vm.assertEq(vault.refund(job, client), 0);
+        vm.stopPrank();
+        vm.assertEq(vault.account(client).credit, budget - 10);
+        vm.assertEq(vault.owedBy(job), 0);
+        _assertSolvent();
+    }
+
+    /// @dev So that no sum of parts of the ledger can overflow.
+    function test_the_ledger_holds_at_most_what_96_bits_can_say() external {
+        uint256 most = type(uint96).max - vault.liabilities();
+        token.mint(stranger, most + 1);
+        vm.startPrank(stranger);
+        token.approve(address(vault), most + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                SafeCast.SafeCastOverflowedUintDowncast.selector,
+                96,
+                uint256(type(uint96).max) + 1
+            )
+        );
+        vault.stake(_owner, most + 1);
+        vault.stake(_owner, most);
+        vm.stopPrank();
+        vm.assertEq(vault.liabilities(), type(uint96).max);
+    }
+
+    function _refuseVault(bytes memory arguments) private {
+        vm.assertEq(_tryCreate("StakeVault", arguments), address(0));
+    }
+
+    function _overflow() private pure returns (bytes memory) {
+        return abi.encodeWithSignature("Panic(uint256)", 0x11);
     }
 }

@@ -3,25 +3,29 @@ pragma solidity ^0.8.28;
 
 import {IAggregationVote} from "./IAggregationVote.sol";
 import {IConsortiumRegistry} from "./IConsortiumRegistry.sol";
-import {IEpochScheduler} from "./IEpochScheduler.sol";
+import {IEpochTypes} from "./IEpochTypes.sol";
 import {IStakeVault} from "./IStakeVault.sol";
 
 /// @title All that an agent needs to decide, in one call pinned to one block. Holds no state and has no power.
 interface IAgentLens {
     struct JobView {
         uint256 jobId;
-        IEpochScheduler.Phase phase;
-        IEpochScheduler.Job job;
-        IEpochScheduler.Round round;
+        IEpochTypes.Phase phase;
+        IEpochTypes.Job job;
+        IEpochTypes.Round round;
+        /// Whether `lease` is the node's lease in the open attempt; if not, it tells what is due from earlier ones.
         bool leaseHeld;
-        uint8 leaseFirst;
-        IEpochScheduler.Lease lease;
+        IEpochTypes.Lease lease;
+        /// Epochs that the organisation's nodes hold, as far as their leases are settled.
+        uint256 share;
         uint256 quota;
         IAggregationVote.Attempt attempt;
         uint256 revealableFrom;
         bool voted;
-        /// Live leases of the open attempt that are overdue, by first epoch.
-        uint256 overdue;
+        /// The organisation's last ballot in the job, and what earlier ones have earned; empty if it has none.
+        IAggregationVote.Ballot ballot;
+        /// While the job trains: nodes whose live lease of the open attempt is overdue.
+        address[] overdue;
     }
 
     struct AgentView {
@@ -30,7 +34,10 @@ interface IAgentLens {
         IConsortiumRegistry.Node node;
         IConsortiumRegistry.Organisation organisation;
         bool active;
+        IEpochTypes.NodeRecord record;
+        IAggregationVote.VoteRecord votes;
         IStakeVault.Account account;
+        bool paused;
         JobView[] jobs;
     }
 

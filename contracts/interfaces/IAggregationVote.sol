@@ -12,7 +12,8 @@ pragma solidity ^0.8.28;
 /// 3. An early reveal cannot fail an attempt: before the vote deadline, while some have not voted, it reverts unless
 ///    the seals suffice.
 /// 4. A false seal, and withholding a result whose tally had a quorum, cost the bond; an honest minority loses nothing.
-/// 5. Gas of `castVote` does not depend on how many voted. Only finalisation loops, over at most 64 seats.
+/// 5. The recorded score is the lower median of the matching voters' own: no minority can raise or lower it.
+/// 6. Gas of `castVote` does not depend on how many voted. Only finalisation loops, over at most 64 seats.
 interface IAggregationVote {
     enum BallotState {
         None,
@@ -20,14 +21,41 @@ interface IAggregationVote {
         Settled
     }
 
+    /// @notice The last vote of a seat in a job, and what earlier ones have earned and not been paid yet.
+    /// @param score Millionths. @param openedAt When the attempt opened, chain time in seconds:
+    /// later than the admission of whose vote it is, and sooner than that of any later holder of the seat.
+    /// @param matched Matching votes that are not paid out yet.
+    /// @param cast Votes that the organisation's record does not count yet. @param far So for scores far from the median.
     struct Ballot {
-        bytes16 candidate;
         bytes16 seal;
-        address account;
+        uint24 score;
         uint16 round;
         uint8 attempt;
-        uint32 score;
+        uint40 openedAt;
         BallotState state;
+        uint8 matched;
+        uint8 cast;
+        uint8 far;
+    }
+
+    /// @notice A vote that its node has signed (EIP-712, see `voteHash`), for anyone to carry.
+    /// @param r As ECDSA has it. @param vs The parity of the signature and s in one word (EIP-2098).
+    struct SignedVote {
+        bytes16 candidate;
+        bytes16 seal;
+        uint32 score;
+        bytes32 r;
+        bytes32 vs;
+    }
+
+    /// @notice How an organisation has voted in all jobs, as far as its votes are settled.
+    /// @param cast Votes. @param matched Those that sealed the final result. @param penalised False seals and withheld
+    /// results. @param far Matching votes whose score was more than 50,000 millionths away from the recorded median.
+    struct VoteRecord {
+        uint64 cast;
+        uint64 matched;
+        uint64 penalised;
+        uint64 far;
     }
 
     /// @param voted Seats that have voted. @param quorumAt When a tally first reached quorum; 0 if none has.
@@ -40,13 +68,23 @@ interface IAggregationVote {
         bytes16 leading;
     }
 
-    /// @notice What became of an attempt's votes. @param matching Seats that are paid `payment` each.
+    enum VerdictState {
+        None,
+        Failed,
+        Final,
+        FinalReduced
+    }
+
+    /// @notice What became of an attempt's votes. `FinalReduced`: more seals matched than the vote budget pays in full.
+    /// @param matching Seats that are paid `payment` each, base units.
     /// @param penalised Seats whose bond pays. All others get their bond back.
+    /// @param score The recorded score, millionths.
     struct Verdict {
-        bool closed;
+        VerdictState state;
         uint64 matching;
         uint64 penalised;
         uint96 payment;
+        uint24 score;
     }
 
     event VoteCast(
@@ -72,13 +110,19 @@ interface IAggregationVote {
         string cid
     );
     event VoteFailed(uint256 indexed jobId, uint16 indexed round, uint8 attempt, uint64 penalised);
-    event VoteSettled(
+    event VotePenalised(
         uint256 indexed jobId,
         uint16 indexed round,
         address indexed account,
         uint8 attempt,
-        uint256 reward,
         uint256 penalty
+    );
+    event VotesPaid(
+        uint256 indexed jobId,
+        address indexed account,
+        uint256 votes,
+        uint256 reward,
+        uint256 unlocked
     );
     event ModelAnnounced(uint256 indexed jobId, bytes32 indexed digest, address indexed by, string cid);
 
@@ -87,6 +131,7 @@ interface IAggregationVote {
     error VoteWrongPhase(uint256 jobId, uint8 actual);
     error VoteWrongAttempt(uint16 round, uint8 attempt, uint16 openRound, uint8 openAttempt);
     error VoteAlreadyCast(address account);
+    error VoteNoneCounted(uint256 votes);
     error VoteBadScore(uint32 score);
     error VoteBadCandidate();
     error VoteNotRevealable(uint256 jobId, uint256 from);
@@ -107,6 +152,17 @@ interface IAggregationVote {
         uint32 score
     ) external;
 
+    /// @notice Anyone: casts votes that nodes have signed. A signature is good for its job, round, attempt, contract and
+    /// chain alone. An organisation's second vote is passed over, as is one that may not be cast or whose bond cannot be
+    /// locked; the call is refused if none counts.
+    /// @return counted How many were.
+    function castVotes(
+        uint256 jobId,
+        uint16 round,
+        uint8 attempt,
+        SignedVote[] calldata votes
+    ) external returns (uint256 counted);
+
     /// @notice Anyone: reveals a result whose tally has a quorum, once every eligible organisation has voted, or the
     /// grace after the quorum is over, or the vote deadline has passed. With a quorum of matching seals the round is
     /// final; with fewer, the attempt fails (never before the vote deadline while some have not voted).
@@ -123,7 +179,8 @@ interface IAggregationVote {
     /// or nobody revealed in time.
     function fail(uint256 jobId) external;
 
-    /// @notice Anyone: settles the last ballots of these seats, where their attempt is closed.
+    /// @notice Anyone: pays out what the votes of these seats in closed attempts have earned, takes what they lost, and
+    /// unlocks their bonds.
     function settle(uint256 jobId, uint64 seats) external;
 
     /// @notice An active node says where else content of a digest can be fetched. A hint.
@@ -131,7 +188,21 @@ interface IAggregationVote {
 
     function attempt(uint256 jobId) external view returns (Attempt memory);
 
-    function ballot(uint256 jobId, uint8 seat) external view returns (Ballot memory);
+    /// @notice The last ballot of a seat, and the organisation that cast it.
+    function ballot(uint256 jobId, uint8 seat) external view returns (address account, Ballot memory);
+
+    function voteRecord(address account) external view returns (VoteRecord memory);
+
+    /// @notice What a node signs: `Vote(uint256 jobId,uint16 round,uint8 attempt,bytes16 candidate,bytes16 seal,uint32
+    /// score)` in the domain of name "Milon votes", version "1", chain id and this contract.
+    function voteHash(
+        uint256 jobId,
+        uint16 round,
+        uint8 attempt,
+        bytes16 candidate,
+        bytes16 seal,
+        uint32 score
+    ) external view returns (bytes32);
 
     function verdict(uint256 jobId, uint16 round, uint8 attempt_) external view returns (Verdict memory);
 

@@ -23,7 +23,8 @@ interface IStakeVault {
     event Staked(address indexed account, address indexed from, uint256 amount);
     event Unbonded(address indexed account, uint256 amount, uint40 availableAt);
     event Withdrawn(address indexed account, uint256 amount);
-    event Slashed(address indexed account, uint256 amount);
+    event Slashed(uint256 indexed jobId, address indexed account, uint256 amount);
+    event BondChanged(address indexed account, bool bonded);
     event Escrowed(uint256 indexed jobId, address indexed client, uint256 amount);
     event Owed(uint256 indexed jobId, uint256 amount);
     event Paid(uint256 indexed jobId, address indexed account, uint256 amount);
@@ -55,8 +56,8 @@ interface IStakeVault {
     /// @notice Operators only: moves stake from locked to free and credits a payment out of what the job owes.
     function release(uint256 jobId, address account, uint256 unlocked, uint256 payment) external;
 
-    /// @notice Operators only: takes `amount` of locked stake for the treasury.
-    function slash(address account, uint256 amount) external;
+    /// @notice Operators only: takes `amount` of locked stake for the treasury, for what happened in a job.
+    function slash(uint256 jobId, address account, uint256 amount) external;
 
     /// @notice Scheduler only: takes a job's budget from its client (allowance needed).
     function escrow(uint256 jobId, address client, uint256 amount) external;

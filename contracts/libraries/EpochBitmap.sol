@@ -28,22 +28,15 @@ library EpochBitmap {
         count = Math.min(end == 0 ? 256 : lowest(end), limit);
     }
 
-    /// @notice The epochs of the updates whose first epochs are set in `starts`.
-    /// @dev Kogge-Stone fill: each step doubles how far the starts have spread over delivered epochs where no
-    /// update starts.
-    /// @param starts A subset of `allStarts`.
-    /// @param delivered All delivered epochs.
-    /// @param allStarts First epochs of all delivered updates.
-    function flood(
-        uint256 starts,
-        uint256 delivered,
-        uint256 allStarts
-    ) internal pure returns (uint256 covered) {
+    /// @notice The epochs of the leases whose first epochs are set in `starts`.
+    /// @dev Kogge-Stone fill: each step doubles how far the starts have spread over tails.
+    /// @param starts First epochs. @param tail Epochs that belong to the same lease as the one before them.
+    function spread(uint256 starts, uint256 tail) internal pure returns (uint256 covered) {
         covered = starts;
-        uint256 open = delivered & ~allStarts;
+        if (tail == 0) return covered;
         for (uint256 step = 1; step < 256; step <<= 1) {
-            covered |= open & (covered << step);
-            open &= open << step;
+            covered |= tail & (covered << step);
+            tail &= tail << step;
         }
     }
 

@@ -60,20 +60,21 @@ contract EpochBitmapTest {
     }
 
     /// @dev Cuts a round into leases by random lengths, delivers some and accepts some of those.
-    function testFuzz_flood_covers_exactly_the_accepted_leases(
+    function testFuzz_starts_spread_over_exactly_their_own_leases(
         bytes32 lengths,
-        uint256 delivers,
+        uint256 leases,
         uint256 accepts
     ) external pure {
-        (uint256 delivered, uint256 starts, uint256 accepted, uint256 expected) = (0, 0, 0, 0);
+        (uint256 tail, uint256 starts, uint256 covered, uint256 accepted, uint256 expected) = (0, 0, 0, 0, 0);
         uint256 next;
         for (uint256 i = 0; next < 256; ++i) {
             uint256 count = 1 + (uint256(uint8(lengths[i % 32])) >> (i % 8));
             if (next + count > 256) count = 256 - next;
             uint256 range = EpochBitmap.range(next, count);
-            if ((delivers >> i) & 1 == 1) {
-                delivered |= range;
+            if ((leases >> i) & 1 == 1) {
                 starts |= 1 << next;
+                covered |= range;
+                tail |= range & ~(1 << next);
                 if ((accepts >> i) & 1 == 1) {
                     accepted |= 1 << next;
                     expected |= range;
@@ -81,9 +82,19 @@ contract EpochBitmapTest {
             }
             next += count;
         }
-        vm.assertEq(EpochBitmap.flood(accepted, delivered, starts), expected);
-        vm.assertEq(EpochBitmap.flood(starts, delivered, starts), delivered);
-        vm.assertEq(EpochBitmap.flood(0, delivered, starts), 0);
+        vm.assertEq(EpochBitmap.spread(accepted, tail), expected);
+        vm.assertEq(EpochBitmap.spread(starts, tail), covered);
+        vm.assertEq(EpochBitmap.spread(0, tail), 0);
+        vm.assertEq(EpochBitmap.spread(starts, 0), starts);
+    }
+
+    function test_starts_spread_at_their_ends() external pure {
+        uint256 all = type(uint256).max;
+        vm.assertEq(EpochBitmap.spread(1, all - 1), all);
+        vm.assertEq(EpochBitmap.spread(1, 0), 1);
+        vm.assertEq(EpochBitmap.spread(1 << 255, all >> 1), 1 << 255);
+        // A lease that nothing is asked of lies between two others.
+        vm.assertEq(EpochBitmap.spread(0x1001, 0xe0ee), 0xf00f);
     }
 
     function _assertRun(

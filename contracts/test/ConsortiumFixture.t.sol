@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IAgentLens} from "../interfaces/IAgentLens.sol";
 import {IAggregationVote} from "../interfaces/IAggregationVote.sol";
 import {IConsortiumRegistry} from "../interfaces/IConsortiumRegistry.sol";
 import {IEpochScheduler} from "../interfaces/IEpochScheduler.sol";
+import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {IEpochTypes} from "../interfaces/IEpochTypes.sol";
 import {IStakeVault} from "../interfaces/IStakeVault.sol";
 import {ConsortiumToken} from "../ConsortiumToken.sol";
 import {vm} from "./Vm.t.sol";
@@ -31,7 +34,9 @@ abstract contract ConsortiumFixture {
     uint8 internal constant VALIDATOR = 2;
     uint8 internal constant BOTH = 3;
 
+    /// @dev Per epoch.
     uint96 internal constant LEASE_BOND = 50;
+    uint16 internal constant WHOLE_SHARE = 10_000;
     uint96 internal constant VOTE_BOND = 20;
     uint96 internal constant MINIMUM_STAKE = 500;
     uint96 internal constant STAKE = 1000;
@@ -46,6 +51,10 @@ abstract contract ConsortiumFixture {
     uint32 internal constant VOTING = 200;
     uint32 internal constant REVEAL = 100;
     uint32 internal constant GRACE = 30;
+    uint256 internal constant TIMELOCK_DELAY = 2 days;
+    uint48 internal constant VOTING_DELAY = 1 hours;
+    uint32 internal constant VOTING_PERIOD = 1 days;
+    uint256 internal constant QUORUM_PERCENT = 50;
     uint256 internal constant START = 1_700_000_000;
     string internal constant CID = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi";
 
@@ -58,7 +67,10 @@ abstract contract ConsortiumFixture {
     IStakeVault internal vault;
     IEpochScheduler internal scheduler;
     IAggregationVote internal vote;
+    IModelRegistry internal models;
     IAgentLens internal lens;
+    address internal timelock;
+    IGovernor internal governor;
     Party[] internal parties;
 
     // Deployment
@@ -72,9 +84,13 @@ abstract contract ConsortiumFixture {
         vm.warp(START);
         uint256 nonce = vm.getNonce(address(this));
         address vault_ = vm.computeCreateAddress(address(this), nonce + 2);
-        address scheduler_ = vm.computeCreateAddress(address(this), nonce + 3);
-        address vote_ = vm.computeCreateAddress(address(this), nonce + 4);
-        registry = IConsortiumRegistry(_create("ConsortiumRegistry", abi.encode(address(this), vault_)));
+        address scheduler_ = vm.computeCreateAddress(address(this), nonce + 4);
+        address vote_ = vm.computeCreateAddress(address(this), nonce + 5);
+        address timelock_ = vm.computeCreateAddress(address(this), nonce + 8);
+        address governor_ = vm.computeCreateAddress(address(this), nonce + 9);
+        registry = IConsortiumRegistry(
+            _create("ConsortiumRegistry", abi.encode(timelock_, address(this), vault_))
+        );
         token = ConsortiumToken(_create("ConsortiumToken", abi.encode(registry)));
         if (tokenToUse == address(0)) tokenToUse = address(token);
         else token = ConsortiumToken(tokenToUse);
@@ -84,14 +100,33 @@ abstract contract ConsortiumFixture {
                 abi.encode(tokenToUse, registry, scheduler_, vote_, treasury, MINIMUM_STAKE, UNBONDING)
             )
         );
+        address books = _create("EpochBooks", abi.encode(registry, vault));
         scheduler = IEpochScheduler(
-            _create("EpochScheduler", abi.encode(registry, vault, vote_, LEASE_BOND, VOTE_BOND))
+            _create(
+                "EpochScheduler",
+                abi.encode(registry, vault, vote_, books, LEASE_BOND, VOTE_BOND, _maxShare())
+            )
         );
         vote = IAggregationVote(_create("AggregationVote", abi.encode(registry, vault, scheduler)));
+        models = IModelRegistry(_create("ModelRegistry", abi.encode(registry, scheduler)));
         lens = IAgentLens(_create("AgentLens", abi.encode(registry, vault, scheduler, vote)));
+        timelock = _create("ConsortiumTimelock", abi.encode(TIMELOCK_DELAY, governor_));
+        governor = IGovernor(
+            _create(
+                "ConsortiumGovernor",
+                abi.encode(registry, timelock, VOTING_DELAY, VOTING_PERIOD, QUORUM_PERCENT)
+            )
+        );
         vm.assertEq(address(vault), vault_);
         vm.assertEq(address(scheduler), scheduler_);
         vm.assertEq(address(vote), vote_);
+        vm.assertEq(timelock, timelock_);
+        vm.assertEq(address(governor), governor_);
+    }
+
+    /// @dev The share of a round that one organisation may hold.
+    function _maxShare() internal pure virtual returns (uint16) {
+        return WHOLE_SHARE;
     }
 
     function _create(string memory name, bytes memory arguments) internal returns (address created) {
@@ -170,9 +205,9 @@ abstract contract ConsortiumFixture {
 
     // Jobs
 
-    function _terms() internal pure returns (IEpochScheduler.Terms memory) {
+    function _terms() internal pure returns (IEpochTypes.Terms memory) {
         return
-            IEpochScheduler.Terms({
+            IEpochTypes.Terms({
                 rounds: 3,
                 epochsPerRound: EPOCHS,
                 minUpdates: 2,
@@ -192,15 +227,15 @@ abstract contract ConsortiumFixture {
             });
     }
 
-    function _content(bytes32 digest) internal pure returns (IEpochScheduler.Content memory) {
-        return IEpochScheduler.Content({digest: digest, cid: CID});
+    function _content(bytes32 digest) internal pure returns (IEpochTypes.Content memory) {
+        return IEpochTypes.Content({digest: digest, cid: CID});
     }
 
     function _submitJob() internal returns (uint256) {
         return _submitJob(_terms());
     }
 
-    function _submitJob(IEpochScheduler.Terms memory terms) internal returns (uint256 jobId) {
+    function _submitJob(IEpochTypes.Terms memory terms) internal returns (uint256 jobId) {
         uint256 budget = _budget(terms);
         token.mint(client, budget);
         vm.startPrank(client);
@@ -209,7 +244,7 @@ abstract contract ConsortiumFixture {
         vm.stopPrank();
     }
 
-    function _budget(IEpochScheduler.Terms memory terms) internal view returns (uint256) {
+    function _budget(IEpochTypes.Terms memory terms) internal view returns (uint256) {
         return
             uint256(terms.rounds) *
             (uint256(terms.epochsPerRound) * terms.epochPrice +
@@ -224,8 +259,12 @@ abstract contract ConsortiumFixture {
     }
 
     function _deliver(uint256 jobId, uint256 party) internal {
+        _deliver(jobId, party, false);
+    }
+
+    function _deliver(uint256 jobId, uint256 party, bool keep) internal {
         vm.prank(parties[party].node);
-        scheduler.submitUpdate(jobId, keccak256(abi.encode("update", jobId, party)), 100, CID);
+        scheduler.submitUpdate(jobId, keccak256(abi.encode("update", jobId, party)), 100, keep, CID);
     }
 
     /// @dev All claim and deliver; with the capacities of `_consortium` that is the whole round.
@@ -234,9 +273,18 @@ abstract contract ConsortiumFixture {
         for (uint256 i = 0; i < parties.length; ++i) _deliver(jobId, i);
     }
 
+    /// @dev As `_train`, each keeping its lease; who holds one from the last round does not claim.
+    function _trainAndKeep(uint256 jobId) internal {
+        for (uint256 i = 0; i < parties.length; ++i) {
+            (bool held, , ) = scheduler.leaseOf(jobId, parties[i].node);
+            if (!held) _claim(jobId, i);
+        }
+        for (uint256 i = 0; i < parties.length; ++i) _deliver(jobId, i, true);
+    }
+
     /// @dev The result by which all updates are accepted.
     function _result(uint256 jobId) internal view returns (Result memory) {
-        IEpochScheduler.Round memory round = scheduler.round(jobId);
+        IEpochTypes.Round memory round = scheduler.round(jobId);
         return
             Result({
                 digest: keccak256(abi.encode("model", round.number)),
@@ -246,7 +294,7 @@ abstract contract ConsortiumFixture {
     }
 
     function _candidate(uint256 jobId, Result memory result) internal view returns (bytes16) {
-        IEpochScheduler.Round memory round = scheduler.round(jobId);
+        IEpochTypes.Round memory round = scheduler.round(jobId);
         return vote.candidateOf(jobId, round.number, round.attempt, _hash(result));
     }
 
@@ -259,7 +307,7 @@ abstract contract ConsortiumFixture {
     }
 
     function _vote(uint256 jobId, uint256 party, Result memory result, uint32 score) internal {
-        IEpochScheduler.Round memory round = scheduler.round(jobId);
+        IEpochTypes.Round memory round = scheduler.round(jobId);
         bytes16 seal = vote.sealOf(jobId, round.number, round.attempt, _hash(result), parties[party].account);
         _cast(jobId, party, _candidate(jobId, result), seal, score);
     }
@@ -270,14 +318,14 @@ abstract contract ConsortiumFixture {
     }
 
     function _cast(uint256 jobId, uint256 party, bytes16 candidate, bytes16 seal, uint32 score) internal {
-        IEpochScheduler.Round memory round = scheduler.round(jobId);
+        IEpochTypes.Round memory round = scheduler.round(jobId);
         vm.prank(parties[party].node);
         vote.castVote(jobId, round.number, round.attempt, candidate, seal, score);
     }
 
     /// @dev A right vote that is expected to be refused.
     function _refuseVote(uint256 jobId, uint256 party, Result memory result, bytes memory error_) internal {
-        IEpochScheduler.Round memory round = scheduler.round(jobId);
+        IEpochTypes.Round memory round = scheduler.round(jobId);
         bytes16 candidate = _candidate(jobId, result);
         bytes16 seal = vote.sealOf(jobId, round.number, round.attempt, _hash(result), parties[party].account);
         address node = parties[party].node;
@@ -293,14 +341,52 @@ abstract contract ConsortiumFixture {
     /// @dev A whole round in which all agree.
     function _round(uint256 jobId) internal {
         _train(jobId);
+        _agree(jobId);
+    }
+
+    /// @dev All vote for accepting all updates, and the round is final.
+    function _agree(uint256 jobId) internal {
         Result memory result = _result(jobId);
         for (uint256 i = 0; i < parties.length; ++i) _vote(jobId, i, result);
         vm.assertTrue(_finalize(jobId, result), "not final");
     }
 
     function _settleAll(uint256 jobId) internal {
-        scheduler.settle(jobId, type(uint256).max);
+        scheduler.settle(jobId, _nodes());
         vote.settle(jobId, type(uint64).max);
+    }
+
+    function _settleNode(uint256 jobId, uint256 party) internal {
+        address[] memory nodes = new address[](1);
+        nodes[0] = parties[party].node;
+        scheduler.settle(jobId, nodes);
+    }
+
+    function _nodes() internal view returns (address[] memory nodes) {
+        nodes = new address[](parties.length);
+        for (uint256 i = 0; i < nodes.length; ++i) nodes[i] = parties[i].node;
+    }
+
+    /// @dev What a party's node holds in a job now.
+    function _lease(uint256 jobId, uint256 party) internal view returns (IEpochTypes.Lease memory lease) {
+        (, , lease) = scheduler.leaseOf(jobId, parties[party].node);
+    }
+
+    /// @dev A vote of a party that its node has signed, for anyone to carry.
+    function _signedVote(
+        uint256 jobId,
+        uint256 party,
+        Result memory result
+    ) internal view returns (IAggregationVote.SignedVote memory signed) {
+        IEpochTypes.Round memory round = scheduler.round(jobId);
+        signed.candidate = _candidate(jobId, result);
+        signed.seal = vote.sealOf(jobId, round.number, round.attempt, _hash(result), parties[party].account);
+        signed.score = 900_000;
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(
+            parties[party].nodeKey,
+            vote.voteHash(jobId, round.number, round.attempt, signed.candidate, signed.seal, signed.score)
+        );
+        (signed.r, signed.vs) = (r, bytes32((uint256(v - 27) << 255) | uint256(s)));
     }
 
     // Time and money
@@ -321,16 +407,16 @@ abstract contract ConsortiumFixture {
         return _stakeOf(party).credit;
     }
 
-    function _assertPhase(uint256 jobId, IEpochScheduler.Phase expected) internal view {
+    function _assertPhase(uint256 jobId, IEpochTypes.Phase expected) internal view {
         vm.assertEq(uint256(scheduler.phase(jobId)), uint256(expected), "phase");
     }
 
-    function _assertStatus(uint256 jobId, IEpochScheduler.JobStatus expected) internal view {
+    function _assertStatus(uint256 jobId, IEpochTypes.JobStatus expected) internal view {
         vm.assertEq(uint256(scheduler.job(jobId).status), uint256(expected), "status");
     }
 
-    function _assertLease(uint256 jobId, uint8 first, IEpochScheduler.LeaseState expected) internal view {
-        vm.assertEq(uint256(scheduler.lease(jobId, first).state), uint256(expected), "lease state");
+    function _assertLease(uint256 jobId, uint256 party, IEpochTypes.LeaseState expected) internal view {
+        vm.assertEq(uint256(_lease(jobId, party).state), uint256(expected), "lease state");
     }
 
     function _assertSolvent() internal view {

@@ -2,280 +2,422 @@
 pragma solidity ^0.8.28;
 
 import {IAggregationVote} from "../interfaces/IAggregationVote.sol";
-import {IEpochScheduler} from "../interfaces/IEpochScheduler.sol";
-import {ConsortiumFixture} from "./ConsortiumFixture.t.sol";
+import {IEpochTypes} from "../interfaces/IEpochTypes.sol";
+import {ConsortiumBook} from "./ConsortiumBook.t.sol";
 import {vm} from "./Vm.t.sol";
 
-/// @title What a consortium may do to itself, in any order: honest work, late work, copied votes, silence,
-/// removal, withdrawal.
-/// @dev Actions that the contracts refuse are no failure. What is remembered here is the tests' own book of
-/// what was voted for and what became final.
-abstract contract ConsortiumHandler is ConsortiumFixture {
-    uint256 private constant MAX_PARTIES = 7;
-    /// @dev More than parties: a seat given up in this second is not given to the next in it.
-    uint8 private constant SEATS = 16;
-    uint256 private constant MAX_JOBS = 3;
-    uint16 private constant SHORT_ROUND = 12;
+/// @title How a consortium works on its jobs, in any order: honest work, late work, copied votes, dissent, silence.
+/// @dev What the contracts refuse is no failure, unless the book says that it was due. Seeds are hashed: the fuzzer
+/// favours zeros and ends of ranges, which would mean the same few machines.
+abstract contract ConsortiumHandler is ConsortiumBook {
+    /// @notice The most gas that a call took of who had done the like before; execution alone.
+    uint256 public claimGas;
+    uint256 public updateGas;
+    uint256 public voteGas;
 
-    /// @dev Who made this one: the fuzzer is not to end all jobs.
-    address private immutable TEST = msg.sender;
+    /// @dev What the honest agree on in the open attempt.
+    mapping(uint256 job => Result) private _agreed;
 
-    /// @notice How often each outcome was reached, so that a campaign that reaches nothing is noticed.
-    uint256 public finals;
-    uint256 public failures;
+    // Actions
 
-    mapping(bytes32 attemptKey => Result) private _results;
-    mapping(bytes32 ballotKey => bytes32) private _ballotSeen;
-    mapping(bytes32 roundKey => bytes32) private _outcomeSeen;
-
-    error NotAnAction();
-
-    modifier onlyFrom(address caller) {
-        if (msg.sender != caller) revert NotAnAction();
-        _;
-    }
-
-    constructor() {
-        _consortium();
-        _newJob();
-    }
-
-    // Actions. Seeds are hashed: the fuzzer favours zeros and ends of ranges, which would mean the same few
-    // parties.
-
-    /// @notice The step that brings a job on, taken by one party.
+    /// @notice The step that brings a job on, taken by one machine.
     function work(uint256 seed) external {
-        _work(_pick(seed), _draw(seed, "party", parties.length), _draw(seed, "mood", 8));
+        _step(_pick(seed), _draw(seed, "machine", machines.length), seed);
     }
 
-    /// @notice As `work`, by all parties in turn; who is refused is passed over.
+    /// @notice As `work`, by one machine after the other, at most until the phase is over.
     function workTogether(uint256 seed) external {
+        _together(seed);
+    }
+
+    /// @notice Somebody carries the votes that machines have signed; some twice, some of who may not vote.
+    function carryVotes(uint256 seed) external {
         uint256 job = _pick(seed);
-        for (uint256 i = 0; i < 3 * parties.length; ++i) {
-            // solhint-disable-next-line no-empty-blocks
-            try this.workOn(job, i % parties.length, _draw(seed + i, "mood", 8)) {} catch {}
+        if (scheduler.phase(job) != IEpochTypes.Phase.Voting) return _step(job, 0, seed);
+        Cast[] memory signers = new Cast[](1 + _draw(seed, "votes", 5));
+        uint256[] memory indices = new uint256[](signers.length);
+        IAggregationVote.SignedVote[] memory signed = new IAggregationVote.SignedVote[](signers.length);
+        for (uint256 i = 0; i < signed.length; ++i) {
+            uint256 drawn = uint256(keccak256(abi.encode(seed, i)));
+            indices[i] = _draw(drawn, "machine", machines.length);
+            signers[i] = _ballot(job, indices[i], drawn);
+            signed[i] = _sign(job, indices[i], signers[i]);
+        }
+        try vote.castVotes(job, books[job].round, books[job].attempt, signed) returns (uint256 counted) {
+            for (uint256 i = 0; i < signed.length; ++i) {
+                if (!_hasCounted(job, indices[i], signers[i])) continue;
+                _bookVote(job, indices[i], signers[i]);
+                ++happened[Happened.BatchCounted];
+                --counted;
+            }
+            _expect(counted == 0, "a carried vote of nobody");
+        } catch (bytes memory reason) {
+            _refused(reason);
+            for (uint256 i = 0; i < signed.length; ++i) {
+                _expect(!_mustVote(job, indices[i], signers[i]), "carried votes refused");
+            }
         }
     }
 
-    /// @notice Of `workTogether`, whose refused steps end here.
-    function workOn(uint256 job, uint256 party, uint256 mood) external onlyFrom(address(this)) {
-        _work(job, party, mood);
-    }
-
-    /// @notice What is refused unless the party holds a lease that is due.
-    function deliverWhatever(uint256 seed) external {
-        _deliver(_pick(seed), _draw(seed, "party", parties.length));
-    }
-
-    /// @notice Mostly a little, so that deadlines are met, and now and then past one.
-    function pass(uint256 seed) external {
-        _skip(1 + _draw(seed, "time", _draw(seed, "long", 6) == 0 ? TRAINING : 16));
-    }
-
+    /// @notice Ends an overdue lease, or tries to end one that is not.
     function expire(uint256 seed) external {
-        scheduler.expire(_pick(seed), uint8(_draw(seed, "first", SHORT_ROUND)));
-    }
-
-    function settle(uint256 seed, uint256 leases, uint64 seats) external {
         uint256 job = _pick(seed);
-        scheduler.settle(job, leases);
-        vote.settle(job, seats);
+        for (uint256 i = 0; i < machines.length; ++i) _expire(job, machines[i].node);
     }
 
-    /// @notice Somebody leaves (rarely so that fewer than three are left), comes back, or joins.
-    function changeMembers(uint256 seed) external {
-        if (_draw(seed, "leave", 2) == 0) {
-            if (registry.organisationCount() <= 3 && _draw(seed, "break", 8) != 0) return;
-            return registry.remove(_account(seed));
+    /// @notice A trainer asks for a share of what others keep.
+    function enlist(uint256 seed) external {
+        uint256 job = _pick(seed);
+        uint256 index = _draw(seed, "machine", machines.length);
+        vm.prank(machines[index].node);
+        try scheduler.enlist(job) {
+            ++happened[Happened.TrainerWaited];
+            _expect(_open(job) && _now() < books[job].trainingDeadline, "a trainer waits out of time");
+            _expect(_taken(job) == _range(0, books[job].epochs), "a trainer waits though epochs are left");
+            books[job].awaited = true;
+        } catch (bytes memory reason) {
+            _refused(reason);
         }
-        for (uint256 i = 0; i < parties.length; ++i) {
-            if (!registry.isMember(parties[i].account)) return registry.admit(parties[i].account, "again");
+    }
+
+    /// @notice Anyone settles for some or for all.
+    function settle(uint256 seed, uint64 seats) external {
+        uint256 job = _pick(seed);
+        bool all = _draw(seed, "all", 3) == 0;
+        _settle(job, all ? type(uint256).max : seed, all ? type(uint64).max : seats);
+        if (all) _expect(vault.owedBy(job) == 0, "something is owed still after all is settled");
+    }
+
+    /// @dev Most of the time nothing unusual happens: all work.
+    function _usually(uint256 seed) internal returns (bool) {
+        if (_draw(seed, "usual", 3) == 0) return false;
+        _together(seed);
+        return true;
+    }
+
+    function _together(uint256 seed) private {
+        uint256 job = _pick(seed);
+        IEpochTypes.Phase phase = scheduler.phase(job);
+        uint256 start = _draw(seed, "machine", machines.length);
+        uint256 steps = 1 + _draw(seed, "steps", 2 * machines.length);
+        for (uint256 i = 0; i < steps; ++i) {
+            _step(job, (start + i) % machines.length, uint256(keccak256(abi.encode(seed, i))));
+            if (scheduler.phase(job) != phase) return;
         }
-        if (parties.length < MAX_PARTIES) _join(1 + uint32(_draw(seed, "capacity", 9)));
     }
 
-    /// @notice Somebody takes stake out, or who has too little adds some, or anyone.
-    function changeStake(uint256 seed, uint256 amount) external {
-        amount = 1 + (amount % STAKE);
-        if (_draw(seed, "out", 3) == 0) {
-            vm.prank(_account(seed));
-            return vault.unbond(amount);
+    // Training
+
+    /// @dev One in eight does nothing.
+    function _step(uint256 job, uint256 index, uint256 seed) internal {
+        IEpochTypes.Phase phase = scheduler.phase(job);
+        if (_draw(seed, "idle", 8) == 0) return;
+        if (phase == IEpochTypes.Phase.Training) _train(job, index, seed);
+        else if (phase == IEpochTypes.Phase.Voting) _voteOrClose(job, index, seed);
+        else if (phase == IEpochTypes.Phase.Reveal) _close(job);
+        else if (phase == IEpochTypes.Phase.Stalled) _reopen(job);
+        else if (phase == IEpochTypes.Phase.Ended) _hopeless(job, index);
+    }
+
+    function _train(uint256 job, uint256 index, uint256 seed) private {
+        (bool live, ) = _live(job, machines[index].node);
+        // Now and then what is refused for certain.
+        if (_draw(seed, "wrong", 16) == 0) live = !live;
+        if (live) _submit(job, index, seed);
+        else _take(job, index);
+    }
+
+    function _take(uint256 job, uint256 index) private {
+        address node = machines[index].node;
+        vm.prank(node);
+        uint256 gas = gasleft();
+        try scheduler.claim(job) returns (uint8 first, uint16 count) {
+            gas -= gasleft();
+            bool further = _bookClaim(job, index, first, count);
+            if (steadyTrainer[job][node] && !further && gas > claimGas) claimGas = gas;
+        } catch (bytes memory reason) {
+            _refused(reason);
         }
-        address account = _account(seed);
-        for (uint256 i = 0; i < parties.length; ++i) {
-            if (!vault.isBonded(parties[i].account)) account = parties[i].account;
+    }
+
+    function _submit(uint256 job, uint256 index, uint256 seed) private {
+        address node = machines[index].node;
+        bytes32 digest = keccak256(abi.encode(seed));
+        bool keep = _draw(seed, "keep", 4) != 0;
+        vm.prank(node);
+        uint256 gas = gasleft();
+        try scheduler.submitUpdate(job, digest, 100, keep, CID) {
+            gas -= gasleft();
+            if (steadyTrainer[job][node] && gas > updateGas) updateGas = gas;
+            _bookDelivery(job, index, digest, 100, keep);
+        } catch (bytes memory reason) {
+            _refused(reason);
+            (bool found, uint256 spot) = _live(job, node);
+            _expect(!found || _now() >= holdings[job][spot].deadline, "an update in time is refused");
         }
-        if (registry.isMember(account)) _stake(account, amount);
     }
 
-    function withdraw(uint256 seed) external {
-        vm.prank(_draw(seed, "client", 5) == 0 ? client : _account(seed));
-        vault.withdraw();
+    function _expire(uint256 job, address node) private {
+        (bool found, uint256 spot) = _live(job, node);
+        bool due = found && _now() >= holdings[job][spot].deadline;
+        try scheduler.expire(job, node) {
+            _expect(due, "a lease expires that is not overdue");
+            if (due) _bookExpiry(job, spot);
+        } catch (bytes memory reason) {
+            _refused(reason);
+            _expect(!due, "an overdue lease does not expire");
+        }
     }
 
-    function changeJobs(uint256 seed) external {
-        if (_draw(seed, "cancel", 8) != 0) return _newJob();
-        vm.prank(client);
-        scheduler.cancelJob(_pick(seed));
+    /// @dev What nobody may do to a job that has ended.
+    function _hopeless(uint256 job, uint256 index) private {
+        _take(job, index);
+        _submit(job, index, 0);
+        _castOne(job, index, _ballot(job, index, 0));
+        _close(job);
     }
 
-    // What the invariants need
+    // Voting
 
-    function contracts()
-        external
-        view
-        returns (address token_, address registry_, address vault_, address scheduler_, address vote_)
-    {
-        return (address(token), address(registry), address(vault), address(scheduler), address(vote));
+    /// @dev Who has voted closes the attempt, tries again, or waits for others.
+    function _voteOrClose(uint256 job, uint256 index, uint256 seed) private {
+        uint256 mood = _draw(seed, "again", 4);
+        if (mood != 0 && _voted(job, parties[machines[index].party].account)) {
+            if (mood != 1) _close(job);
+            return;
+        }
+        _castOne(job, index, _ballot(job, index, seed));
     }
 
-    function accounts() external view returns (address[] memory all) {
-        all = new address[](parties.length + 2);
-        for (uint256 i = 0; i < parties.length; ++i) all[i] = parties[i].account;
-        (all[parties.length], all[parties.length + 1]) = (client, treasury);
+    function _castOne(uint256 job, uint256 index, Cast memory cast) private {
+        bool voting = scheduler.phase(job) == IEpochTypes.Phase.Voting;
+        bool must = voting && _mustVote(job, index, cast);
+        address node = machines[index].node;
+        (uint16 round, uint8 attempt) = (books[job].round, books[job].attempt);
+        vm.prank(node);
+        uint256 gas = gasleft();
+        try vote.castVote(job, round, attempt, cast.candidate, cast.seal, cast.score) {
+            gas -= gasleft();
+            bool agrees = casts[job].length == 0 || casts[job][0].candidate == cast.candidate;
+            bool steady = agrees && steadyVoter[_voterKey(job, cast.account)];
+            if (steady && gas > voteGas) voteGas = gas;
+            _expect(voting, "a vote out of time");
+            _bookVote(job, index, cast);
+        } catch (bytes memory reason) {
+            _refused(reason);
+            _expect(!must, "a vote is refused that may be cast");
+        }
     }
 
-    /// @notice Remembers what is final and what was cast. @return Whether nothing remembered before has
-    /// changed.
-    function unchanged() external onlyFrom(TEST) returns (bool) {
-        bool same = true;
-        for (uint256 job = 1; job <= scheduler.jobCount(); ++job) {
-            IEpochScheduler.Round memory round = scheduler.round(job);
-            for (uint16 number = 1; number <= round.number; ++number) {
-                IEpochScheduler.Outcome memory outcome = scheduler.outcome(job, number);
-                if (outcome.closedAt != 0) {
-                    same =
-                        _remember(
-                            _outcomeSeen,
-                            keccak256(abi.encode(job, number)),
-                            keccak256(abi.encode(outcome))
-                        ) && same;
-                }
+    /// @dev One in ten copies, one in ten disagrees, one in twenty names what is nothing.
+    function _ballot(uint256 job, uint256 index, uint256 seed) private returns (Cast memory cast) {
+        Result memory result = _agreement(job);
+        uint256 mood = _draw(seed, "mood", 20);
+        if (mood < 2) result = _dissent();
+        (uint16 round, uint8 attempt) = (books[job].round, books[job].attempt);
+        cast.account = parties[machines[index].party].account;
+        bytes32 hash = _hash(result);
+        cast.candidate = vote.candidateOf(job, round, attempt, hash);
+        cast.seal = vote.sealOf(job, round, attempt, hash, cast.account);
+        if (mood == 2 || mood == 3) cast.seal = "another's seal";
+        if (mood == 4) cast.candidate = bytes16(keccak256(abi.encode(seed)));
+        cast.score = uint32(_draw(seed, "score", 1_000_001));
+    }
+
+    /// @dev Whether nothing stands in the way of a vote, in an attempt that is in voting.
+    function _mustVote(uint256 job, uint256 index, Cast memory cast) private view returns (bool) {
+        uint8 seat = registry.organisation(cast.account).seat;
+        return
+            (books[job].eligible >> seat) & 1 == 1 &&
+            _mayVote(job, index) &&
+            vault.account(cast.account).free >= books[job].voteBond;
+    }
+
+    function _sign(
+        uint256 job,
+        uint256 index,
+        Cast memory cast
+    ) private view returns (IAggregationVote.SignedVote memory signed) {
+        (signed.candidate, signed.seal, signed.score) = (cast.candidate, cast.seal, cast.score);
+        bytes32 hash = vote.voteHash(
+            job,
+            books[job].round,
+            books[job].attempt,
+            cast.candidate,
+            cast.seal,
+            cast.score
+        );
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(machines[index].key, hash);
+        (signed.r, signed.vs) = (r, bytes32((uint256(v - 27) << 255) | uint256(s)));
+    }
+
+    /// @dev Whether the seat's ballot is this one, and was not before.
+    function _hasCounted(uint256 job, uint256 index, Cast memory cast) private view returns (bool) {
+        if (_voted(job, cast.account)) return false;
+        uint8 seat = registry.organisation(parties[machines[index].party].account).seat;
+        (address holder, IAggregationVote.Ballot memory ballot) = vote.ballot(job, seat);
+        return
+            holder == cast.account &&
+            ballot.round == books[job].round &&
+            ballot.attempt == books[job].attempt &&
+            ballot.seal == cast.seal &&
+            ballot.score == cast.score;
+    }
+
+    // How attempts end
+
+    /// @dev Of one attempt in eight nobody reveals the result.
+    function _close(uint256 job) private {
+        if (_draw(_attemptSeed(job), "withheld", 8) == 0) {
+            _fail(job);
+            return;
+        }
+        if (_reveal(job, _agreement(job))) return;
+        if (_reveal(job, _dissent())) return;
+        _fail(job);
+    }
+
+    function _reveal(uint256 job, Result memory result) private returns (bool decided) {
+        IEpochTypes.Phase phase = scheduler.phase(job);
+        (bool[] memory matching, uint256 count) = _matching(job, _hash(result));
+        bool may = _revealable(job, phase, result);
+        bool enough = count >= books[job].quorum;
+        bool over = _allVoted(job) || phase == IEpochTypes.Phase.Reveal;
+        try vote.finalize(job, result.digest, result.accepted, result.invalid, CID) returns (bool final_) {
+            _expect(may, "a reveal out of time");
+            _expect(final_ == enough, "the quorum of seals");
+            decided = true;
+            if (final_) {
+                _expect(_wellFormed(job, result), "a result of other updates");
+                _bookFinal(job, result, matching, count);
+            } else {
+                _expect(over, "an early reveal fails the attempt");
+                ++happened[Happened.RevealFailed];
+                _penalise(job, matching);
+                _bookFailure(job, true);
             }
-            for (uint8 seat = 0; seat < SEATS; ++seat) {
-                IAggregationVote.Ballot memory ballot = vote.ballot(job, seat);
-                if (ballot.state == IAggregationVote.BallotState.None) continue;
-                ballot.state = IAggregationVote.BallotState.Cast;
-                bytes32 key = keccak256(abi.encode(job, seat, ballot.round, ballot.attempt));
-                same = _remember(_ballotSeen, key, keccak256(abi.encode(ballot))) && same;
-            }
+        } catch (bytes memory reason) {
+            _refused(reason);
+            _expect(!(may && (enough ? _wellFormed(job, result) : over)), "a reveal is refused");
         }
-        return same;
     }
 
-    /// @notice Brings every job to its end with nobody's help but time's, and settles all of it.
-    /// @return steps How many calls the slowest job took.
-    function finish() external onlyFrom(TEST) returns (uint256 steps) {
-        uint256[] memory open = scheduler.openJobs();
-        for (uint256 i = 0; i < open.length; ++i) {
-            uint256 count = 0;
-            while (scheduler.phase(open[i]) != IEpochScheduler.Phase.Ended) {
-                vm.warp(scheduler.round(open[i]).revealDeadline);
-                _reopen(open[i]);
-                vm.assertTrue(++count <= _terms().maxAttempts, "not bounded");
-            }
-            if (count > steps) steps = count;
+    function _fail(uint256 job) private returns (bool failed) {
+        IEpochTypes.Phase phase = scheduler.phase(job);
+        bool quorum = books[job].quorumAt != 0;
+        bool due =
+            !quorum &&
+                (phase == IEpochTypes.Phase.Reveal || (phase == IEpochTypes.Phase.Voting && _allVoted(job)));
+        try vote.fail(job) {
+            failed = true;
+            _expect(due || phase == IEpochTypes.Phase.Stalled, "a vote fails that is open");
+            if (quorum) ++happened[Happened.ResultWithheld];
+            _penalise(job, new bool[](casts[job].length));
+            _bookFailure(job, true);
+        } catch (bytes memory reason) {
+            _refused(reason);
+            _expect(!due, "a failed vote is not closed");
         }
-        for (uint256 job = 1; job <= scheduler.jobCount(); ++job) _settleAll(job);
     }
 
-    // Internal
-
-    function _newJob() private {
-        if (scheduler.openJobs().length >= MAX_JOBS) return;
-        IEpochScheduler.Terms memory terms = _terms();
-        terms.epochsPerRound = SHORT_ROUND;
-        _submitJob(terms);
+    /// @dev By one of two ways, whoever takes it.
+    function _reopen(uint256 job) internal {
+        try scheduler.reopen(job) {
+            (, , uint256 starts, ) = _sets(job);
+            _expect(_now() >= books[job].trainingDeadline, "a training phase fails before its end");
+            _expect(
+                _bits(starts) < books[job].minUpdates ||
+                    _bits(books[job].eligible) < books[job].minValidators,
+                "a training phase fails that did not"
+            );
+            _bookFailure(job, false);
+        } catch (bytes memory reason) {
+            _refused(reason);
+            _expect(_fail(job), "a stalled job that nobody can bring on");
+        }
     }
+
+    function _bookOpened(uint256 job) internal override {
+        delete _agreed[job];
+    }
+
+    function _settle(uint256 job, uint256 some, uint64 seats) internal {
+        address[] memory nodes = new address[](machines.length);
+        for (uint256 i = 0; i < nodes.length; ++i) {
+            if ((some >> i) & 1 == 1) nodes[i] = machines[i].node;
+        }
+        try scheduler.settle(job, nodes) {
+            // solhint-disable-previous-line no-empty-blocks
+        } catch {
+            _expect(false, "leases cannot be settled");
+        }
+        try vote.settle(job, seats) {
+            // solhint-disable-previous-line no-empty-blocks
+        } catch {
+            _expect(false, "votes cannot be settled");
+        }
+    }
+
+    // Results
+
+    /// @dev Half of the results accept all. One in twenty is of other updates than there are.
+    function _agreement(uint256 job) private returns (Result memory) {
+        Result storage result = _agreed[job];
+        if (result.digest != 0) return result;
+        uint256 noise = _attemptSeed(job);
+        (, , uint256 starts, ) = _sets(job);
+        result.digest = bytes32(noise);
+        result.accepted = starts;
+        if (noise & 1 == 1) {
+            result.accepted = starts & (noise | (noise >> 64));
+            result.invalid = starts & ~result.accepted & (noise >> 128);
+        }
+        if (noise % 20 == 7) result.accepted = type(uint256).max;
+        return result;
+    }
+
+    /// @dev The same for all who take part in an attempt.
+    function _attemptSeed(uint256 job) private view returns (uint256) {
+        JobBook storage book = books[job];
+        return uint256(keccak256(abi.encode(job, book.round, book.attempt, book.accumulator)));
+    }
+
+    function _dissent() private pure returns (Result memory) {
+        return Result({digest: "another", accepted: 0, invalid: 0});
+    }
+
+    function _wellFormed(uint256 job, Result memory result) private view returns (bool) {
+        (, , uint256 starts, ) = _sets(job);
+        return (result.accepted | result.invalid) & ~starts == 0 && result.accepted & result.invalid == 0;
+    }
+
+    function _allVoted(uint256 job) private view returns (bool) {
+        return casts[job].length == _bits(books[job].eligible);
+    }
+
+    function _revealable(
+        uint256 job,
+        IEpochTypes.Phase phase,
+        Result memory result
+    ) private view returns (bool) {
+        JobBook storage book = books[job];
+        if (book.quorumAt == 0) return false;
+        if (vote.candidateOf(job, book.round, book.attempt, _hash(result)) != book.leading) return false;
+        if (phase == IEpochTypes.Phase.Reveal) return true;
+        if (phase != IEpochTypes.Phase.Voting) return false;
+        return _allVoted(job) || _now() >= uint256(book.quorumAt) + GRACE;
+    }
+
+    // Draws
 
     /// @dev Mostly an open job.
-    /// @dev Mostly an open job.
-    function _pick(uint256 seed) private view returns (uint256) {
+    function _pick(uint256 seed) internal view returns (uint256) {
         uint256[] memory open = scheduler.openJobs();
-        if (open.length != 0 && _draw(seed, "open", 8) != 0) return open[_draw(seed, "job", open.length)];
+        if (open.length != 0 && _draw(seed, "open", 16) != 0) return open[_draw(seed, "job", open.length)];
         return 1 + _draw(seed, "any job", scheduler.jobCount());
     }
 
-    function _account(uint256 seed) private view returns (address) {
-        return parties[_draw(seed, "party", parties.length)].account;
-    }
-
-    function _draw(uint256 seed, string memory what, uint256 limit) private pure returns (uint256) {
+    function _draw(uint256 seed, string memory what, uint256 limit) internal pure returns (uint256) {
         return uint256(keccak256(abi.encode(seed, what))) % limit;
-    }
-
-    function _work(uint256 job, uint256 party, uint256 mood) private {
-        IEpochScheduler.Phase phase = scheduler.phase(job);
-        if (phase == IEpochScheduler.Phase.Training) _trainStep(job, party);
-        else if (phase == IEpochScheduler.Phase.Voting) _voteStep(job, party, mood);
-        else if (phase == IEpochScheduler.Phase.Reveal) _close(job);
-        else if (phase == IEpochScheduler.Phase.Stalled) _reopen(job);
-    }
-
-    function _trainStep(uint256 job, uint256 party) private {
-        address node = parties[party].node;
-        (bool held, , IEpochScheduler.Lease memory lease) = scheduler.leaseOf(job, node);
-        if (held && lease.state == IEpochScheduler.LeaseState.Live) _deliver(job, party);
-        else _claim(job, party);
-    }
-
-    /// @dev One in eight copies, one in eight disagrees; who finds nothing left to vote on closes the
-    /// attempt.
-    function _voteStep(uint256 job, uint256 party, uint256 mood) private {
-        Result memory result = _agreed(job);
-        IEpochScheduler.Round memory round = scheduler.round(job);
-        IAggregationVote.Attempt memory attempt = vote.attempt(job);
-        uint8 seat = registry.organisation(parties[party].account).seat;
-        bool current = attempt.round == round.number && attempt.attempt == round.attempt;
-        if (current && (attempt.voted >> seat) & 1 == 1) return _close(job);
-        if (mood == 0) _copy(job, party, _candidate(job, result));
-        else if (mood == 1) _vote(job, party, Result({digest: "another", accepted: 0, invalid: 0}));
-        else _vote(job, party, result);
-    }
-
-    function _close(uint256 job) private {
-        Result memory result = _agreed(job);
-        (uint16 round, uint8 attempt) = (scheduler.round(job).number, scheduler.round(job).attempt);
-        try vote.finalize(job, result.digest, result.accepted, result.invalid, CID) returns (bool final_) {
-            if (final_) ++finals;
-            else ++failures;
-            // Each round and attempt is decided once.
-            delete _results[keccak256(abi.encode(job, round, attempt))];
-        } catch {
-            vote.fail(job);
-            ++failures;
-        }
-    }
-
-    function _reopen(uint256 job) private {
-        try scheduler.reopen(job) {
-            ++failures;
-        } catch {
-            vote.fail(job);
-            ++failures;
-        }
-    }
-
-    /// @dev What the honest agree on in the open attempt: some updates are outliers, some invalid.
-    function _agreed(uint256 job) private returns (Result memory result) {
-        IEpochScheduler.Round memory round = scheduler.round(job);
-        Result storage kept = _results[keccak256(abi.encode(job, round.number, round.attempt))];
-        if (kept.digest == 0) {
-            uint256 noise = uint256(round.accumulator);
-            kept.digest = keccak256(abi.encode(job, round.number, round.accumulator));
-            kept.accepted = round.updateSet & noise;
-            kept.invalid = round.updateSet & ~noise & (noise >> 64);
-        }
-        return kept;
-    }
-
-    function _remember(
-        mapping(bytes32 => bytes32) storage book,
-        bytes32 key,
-        bytes32 value
-    ) private returns (bool) {
-        bytes32 before = book[key];
-        book[key] = value;
-        return before == 0 || before == value;
     }
 }
