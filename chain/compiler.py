@@ -8,7 +8,7 @@ import json
 import re
 import stat
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +29,7 @@ __all__ = [
     "ABI_DIRECTORY",
     "Artifact",
     "CompileError",
+    "analyse",
     "compile_sources",
     "ensure_artifacts",
     "load_artifact",
@@ -54,21 +55,16 @@ def compile_sources(root: Path, sources: Iterable[Path] | None = None) -> dict[s
     """
     root = root.resolve()
     files = sorted(sources) if sources is not None else _contract_files(root)
-    if not files:
-        raise CompileError(f"no Solidity files in {root / 'contracts'}")
-    units, remappings = _Resolver(root).resolve([file.resolve() for file in files])
-    config = _config()
-    request = {
-        "language": "Solidity",
-        "sources": {name: {"content": text} for name, text in sorted(units.items())},
-        "settings": {
-            **config["settings"],
-            "outputSelection": {name: {"*": _OUTPUTS} for name in units if name.startswith("project/")},
-            "remappings": remappings,
-        },
-    }
+    request = _request(root, files, lambda name: {"*": _OUTPUTS} if name.startswith("project/") else {})
     output = _run(root, request)
     return _artifacts(output, settings_hash())
+
+
+def analyse(root: Path) -> dict[str, Any]:
+    """solc's standard JSON output for the project's contracts and all that they import, with syntax trees and
+    ABIs: checked and not compiled further, which takes a second. Raises CompileError."""
+    root = root.resolve()
+    return _run(root, _request(root, _contract_files(root), lambda name: {"": ["ast"], "*": ["abi"]}))
 
 
 def settings_hash() -> str:
@@ -145,6 +141,22 @@ class _Resolver:
             self._packages[package] = f"npm/{package}@{version}"
         inside = target.removeprefix(package + "/")
         return f"{self._packages[package]}/{inside}", folder / inside
+
+
+def _request(root: Path, files: list[Path], outputs: Callable[[str], dict[str, list[str]]]) -> dict[str, Any]:
+    """solc's standard JSON for these files, with the outputs that are wanted of each source by its name."""
+    if not files:
+        raise CompileError(f"no Solidity files in {root / 'contracts'}")
+    units, remappings = _Resolver(root).resolve([file.resolve() for file in files])
+    return {
+        "language": "Solidity",
+        "sources": {name: {"content": text} for name, text in sorted(units.items())},
+        "settings": {
+            **_config()["settings"],
+            "outputSelection": {name: outputs(name) for name in units},
+            "remappings": remappings,
+        },
+    }
 
 
 def _contract_files(root: Path) -> list[Path]:

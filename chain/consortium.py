@@ -10,7 +10,9 @@ from typing import Self
 from web3 import Web3
 
 from chain.artifacts import Artifact, load_artifact
+from chain.contracts.governor import ConsortiumGovernor, ConsortiumTimelock
 from chain.contracts.lens import AgentLens
+from chain.contracts.models import ModelRegistry
 from chain.contracts.registry import ConsortiumRegistry
 from chain.contracts.scheduler import EpochScheduler
 from chain.contracts.seals import Ballots
@@ -18,7 +20,9 @@ from chain.contracts.token import ConsortiumToken
 from chain.contracts.vault import StakeVault
 from chain.contracts.vote import AggregationVote
 from chain.deployment_file import (
+    ARTIFACTS,
     CONTRACTS,
+    INTERFACES,
     Deployment,
     DeploymentError,
     abi_sha256,
@@ -45,6 +49,9 @@ class Consortium:
     scheduler: EpochScheduler
     vote: AggregationVote
     lens: AgentLens
+    models: ModelRegistry
+    governor: ConsortiumGovernor
+    timelock: ConsortiumTimelock
     decoder: ErrorDecoder
 
     @classmethod
@@ -62,8 +69,9 @@ class Consortium:
 
         Raises DeploymentError when the deployed contracts have another interface than this Milon knows.
         """
-        known = {name: artifacts[name] if artifacts else load_artifact(name) for name in CONTRACTS}
-        other = [n for n, a in known.items() if abi_sha256(a) != deployment.contracts[n].abi_sha256]
+        known = {name: artifacts[name] if artifacts else load_artifact(name) for name in ARTIFACTS}
+        called_by = {name: known[INTERFACES.get(name, name)] for name in CONTRACTS}
+        other = [n for n, a in called_by.items() if abi_sha256(a) != deployment.contracts[n].abi_sha256]
         if other:
             raise DeploymentError(
                 f"the deployed {', '.join(other)} has another interface than this Milon; install the "
@@ -72,7 +80,7 @@ class Consortium:
         decoder = ErrorDecoder(artifact.abi for artifact in known.values())
 
         def place(name: str) -> tuple[Web3, str, list[dict[str, object]], ErrorDecoder]:
-            return w3, deployment.address(name), known[name].abi, decoder
+            return w3, deployment.address(name), called_by[name].abi, decoder
 
         return cls(
             w3=w3,
@@ -83,6 +91,9 @@ class Consortium:
             scheduler=EpochScheduler(*place("EpochScheduler")),
             vote=AggregationVote(*place("AggregationVote")),
             lens=AgentLens(*place("AgentLens")),
+            models=ModelRegistry(*place("ModelRegistry")),
+            governor=ConsortiumGovernor(*place("ConsortiumGovernor")),
+            timelock=ConsortiumTimelock(*place("ConsortiumTimelock")),
             decoder=decoder,
         )
 
@@ -94,7 +105,16 @@ class Consortium:
 
     def events(self, from_block: int | None = None) -> EventReader:
         """A reader of all events from the deployment on; `structs.to_event` makes them typed."""
-        contracts = (self.registry, self.token, self.vault, self.scheduler, self.vote)
+        contracts = (
+            self.registry,
+            self.token,
+            self.vault,
+            self.scheduler,
+            self.vote,
+            self.models,
+            self.governor,
+            self.timelock,
+        )
         start = self.deployment.block if from_block is None else from_block
         return EventReader(self.w3, {contract.address: contract.abi for contract in contracts}, start)
 

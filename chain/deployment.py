@@ -16,12 +16,14 @@ from eth_typing import ABI, HexAddress, HexStr
 from web3.types import Nonce
 from web3.utils.address import get_create_address
 
-from chain.artifacts import Artifact
+from chain.artifacts import Artifact, load_artifact
 from chain.contracts.registry import ConsortiumRegistry
 from chain.contracts.token import ConsortiumToken, to_units
 from chain.deployment_config import DeploymentConfig
 from chain.deployment_file import (
+    ARTIFACTS,
     CONTRACTS,
+    INTERFACES,
     DeployedContract,
     Deployment,
     DeploymentError,
@@ -51,6 +53,11 @@ class DeployResult:
     created: bool
 
 
+def packaged_artifacts() -> dict[str, Artifact]:
+    """What `deploy` needs of the contracts that come with Milon. Raises CompileError."""
+    return {name: load_artifact(name) for name in ARTIFACTS}
+
+
 def deploy(
     sender: Sender,
     artifacts: Mapping[str, Artifact],
@@ -60,7 +67,8 @@ def deploy(
     fresh: bool = False,
     report: Callable[[str], None] = lambda line: None,
 ) -> DeployResult:
-    """Deploy all contracts, admit the organisations, mint the first tokens, record it all in `directory`.
+    """Deploy all contracts, admit the organisations, mint the first tokens, and give governance to the members'
+    timelock, after which the deployer has no power; record it all in `directory`. `artifacts` hold `ARTIFACTS`.
 
     Safe to run again: a complete deployment of the same bytecode is reported and left as it is. The record
     of a chain that was reset is replaced (outside devnets the old one is kept beside it). `fresh` sets an
@@ -128,8 +136,10 @@ def _existing(
             "deployed it, or deploy the new one with --fresh (a new consortium: nothing is carried over)"
         )
     report(f"already deployed to chain {chain.chain_id} in block {deployment.block}; nothing was changed")
-    if deployment.parameters != _parameters(config, deployment.deployer):
-        report("note: the configuration differs from what was deployed; governance can change parameters")
+    if deployment.parameters != _parameters(config, deployment.address("ConsortiumTimelock")):
+        report(
+            "note: the configuration differs from what was deployed; the members can change it by a proposal"
+        )
     return deployment
 
 
@@ -157,7 +167,7 @@ def _unfinished(sender: Sender, left: dict[str, Any], partial: Path) -> str:
     if missing:
         state = f"{', '.join(there) or 'no contract'} deployed, {', '.join(missing)} missing"
     else:
-        state = "all contracts deployed, but not every organisation admitted or token minted"
+        state = "all contracts deployed, but not every organisation admitted, token minted, and the founding ended"
     return (
         f"an earlier deployment to chain {left.get('chain_id')} was interrupted ({partial}): {state}; "
         "deploy anew with --fresh (what stands is left unused), or wait if it is still running"
@@ -174,15 +184,20 @@ def _set_aside(path: Path, chain: ChainIdentity, *, keep: bool) -> None:
     path.rename(old)
 
 
-def _parameters(config: DeploymentConfig, deployer: str) -> Parameters:
-    governance = config.governance or deployer
+def _parameters(config: DeploymentConfig, timelock: str) -> Parameters:
+    rules = config.governance
     return Parameters(
-        governance=governance,
-        treasury=config.treasury or governance,
+        governance=timelock,
+        treasury=config.treasury or timelock,
         minimum_stake=str(to_units(config.minimum_stake)),
         unbonding_period=config.unbonding_period,
         lease_bond=str(to_units(config.lease_bond)),
         vote_bond=str(to_units(config.vote_bond)),
+        max_share=int(config.max_share * 10_000),
+        voting_delay=rules.voting_delay,
+        voting_period=rules.voting_period,
+        timelock_delay=rules.timelock,
+        quorum_percent=int(rules.quorum * 100),
     )
 
 
@@ -200,12 +215,12 @@ class _Deployer:
     ) -> None:
         self._sender, self._artifacts, self._config = sender, artifacts, config
         self._chain, self._partial, self._report = chain, partial, report
-        self._parameters = _parameters(config, sender.address)
         nonce = int(rpc(sender.w3, "eth_getTransactionCount", sender.address, "latest"), 16)
         self._addresses = {
             name: str(get_create_address(HexAddress(HexStr(sender.address)), Nonce(nonce + i)))
             for i, name in enumerate(CONTRACTS)
         }
+        self._parameters = _parameters(config, self._addresses["ConsortiumTimelock"])
 
     def run(self) -> Deployment:
         note = {
@@ -234,14 +249,19 @@ class _Deployer:
             at[name] for name in ("ConsortiumRegistry", "StakeVault", "EpochScheduler", "AggregationVote")
         )
         stake, period = int(given.minimum_stake), given.unbonding_period
+        bonds = int(given.lease_bond), int(given.vote_bond), given.max_share
+        timelock, delays = at["ConsortiumTimelock"], (given.voting_delay, given.voting_period)
         return {
-            # The deployer governs until all is set up; whom the configuration names takes over by accepting.
-            "ConsortiumRegistry": (self._sender.address, vault),
+            "ConsortiumRegistry": (timelock, self._sender.address, vault),
             "ConsortiumToken": (registry,),
             "StakeVault": (at["ConsortiumToken"], registry, scheduler, vote, given.treasury, stake, period),
-            "EpochScheduler": (registry, vault, vote, int(given.lease_bond), int(given.vote_bond)),
+            "EpochBooks": (registry, vault),
+            "EpochScheduler": (registry, vault, vote, at["EpochBooks"], bonds),
             "AggregationVote": (registry, vault, scheduler),
+            "ModelRegistry": (registry, scheduler),
             "AgentLens": (registry, vault, scheduler, vote),
+            "ConsortiumTimelock": (given.timelock_delay, at["ConsortiumGovernor"]),
+            "ConsortiumGovernor": (registry, timelock, *delays, given.quorum_percent),
         }
 
     def _create(self, name: str, arguments: tuple[Any, ...]) -> DeployedContract:
@@ -261,13 +281,13 @@ class _Deployer:
             address=expected,
             block=receipt.block_number,
             transaction=receipt.tx_hash,
-            abi_sha256=abi_sha256(artifact),
+            abi_sha256=abi_sha256(self._artifacts[INTERFACES.get(name, name)]),
             bytecode_sha256=bytecode_sha256(artifact),
             code_hash=code,
         )
 
     def _populate(self) -> None:
-        """Admit the organisations, mint the tokens, hand governance over."""
+        """Admit the organisations, mint the tokens, hand governance to the members."""
         w3, artifacts = self._sender.w3, self._artifacts
         decoder = ErrorDecoder(artifact.abi for artifact in artifacts.values())
         registry_artifact, token_artifact = artifacts["ConsortiumRegistry"], artifacts["ConsortiumToken"]
@@ -283,7 +303,5 @@ class _Deployer:
             if tokens:
                 self._sender.send(token.mint(account, to_units(tokens)))
                 self._report(f"minted {tokens} tokens to {account}")
-        governance = self._parameters.governance
-        if governance != self._sender.address:
-            self._sender.send(registry.propose_governance(governance))
-            self._report(f"proposed {governance} as governance; it takes over by `acceptGovernance`")
+        self._sender.send(registry.end_founding())
+        self._report("the founding has ended: the members govern, and the deployer has no power")

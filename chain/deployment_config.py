@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -20,6 +20,7 @@ from chain.errors import ChainError
 SEATS = 64
 _UINT96 = 2**96 - 1
 _UINT40 = 2**40 - 1
+_MONTH = 30 * 86_400
 
 
 class DeploymentConfigError(ChainError):
@@ -54,6 +55,28 @@ def _tokens(value: object) -> Decimal:
     return Decimal(value)
 
 
+def _fraction(parts: int) -> BeforeValidator:
+    """A check for fractions of 1 that are whole numbers of `parts`."""
+
+    def check(value: object) -> Decimal:
+        try:
+            if isinstance(value, int | str | Decimal) and not isinstance(value, bool):
+                scaled = Decimal(value) * parts
+                if 0 <= scaled <= parts and scaled == scaled.to_integral_value():
+                    return Decimal(value)
+        except InvalidOperation:
+            pass
+        raise ValueError(f"must be a fraction from 0 to 1, such as 0.5, in steps of {Decimal(1) / parts}")
+
+    return BeforeValidator(check)
+
+
+def _some_share(value: Decimal) -> Decimal:
+    if not value:
+        raise ValueError("must be more than 0: no organisation could train")
+    return value
+
+
 def _name(value: str) -> str:
     if not 1 <= len(value.encode()) <= 64 or not value.isprintable() or value != value.strip():
         raise ValueError("must have 1 to 64 bytes, all printable, without spaces around")
@@ -62,6 +85,9 @@ def _name(value: str) -> str:
 
 Address = Annotated[ChecksumAddress, BeforeValidator(_address)]
 Tokens = Annotated[Decimal, BeforeValidator(_tokens)]
+
+
+Seconds = Annotated[int, Field(ge=0, le=_MONTH)]
 
 
 class _Part(BaseModel):
@@ -83,20 +109,35 @@ class Mint(_Part):
     tokens: Tokens
 
 
+class Governance(_Part):
+    """How the members decide; times in seconds of chain time.
+
+    A proposal is voted on from `voting_delay` after it was made, for `voting_period`; it passes when more are for
+    than against it and more than `quorum` of the members are for it or abstain (or all are), and may be executed
+    `timelock` after it was queued.
+    """
+
+    voting_delay: Seconds = 3_600
+    voting_period: Annotated[int, Field(ge=1, le=_MONTH)] = 3 * 86_400
+    timelock: Seconds = 86_400
+    quorum: Annotated[Decimal, _fraction(100)] = Decimal("0.5")
+
+
 class DeploymentConfig(_Part):
     """What `deploy` needs. Amounts are in tokens, `unbonding_period` is in seconds of chain time.
 
-    `governance` is the deployer unless named (then it has to accept), `treasury` is governance's account
-    unless named.
+    `lease_bond` is per leased epoch, `max_share` the fraction of a round's epochs that one organisation may hold.
+    `treasury` is the members' timelock unless named.
     """
 
     organisations: Annotated[tuple[Member, ...], Field(min_length=1, max_length=SEATS, strict=False)]
     mints: Annotated[tuple[Mint, ...], Field(strict=False)] = ()
-    governance: Address | None = None
+    governance: Governance = Governance()
     treasury: Address | None = None
     minimum_stake: Tokens = Decimal(100)
     lease_bond: Tokens = Decimal(1)
     vote_bond: Tokens = Decimal(1)
+    max_share: Annotated[Decimal, _fraction(10_000), AfterValidator(_some_share)] = Decimal("0.5")
     unbonding_period: Annotated[int, Field(ge=0, le=_UINT40)] = 7 * 86_400
 
     @whole(mode="after")
@@ -136,10 +177,14 @@ _SAID = {
     "model_type": "must be a table",
     "string_type": "must be text in quotes",
     "int_type": "must be a whole number",
-    "greater_than_equal": "must be 0 or more",
-    "less_than_equal": f"must be at most {_UINT40}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be at most {le}",
 }
-_PARTS: dict[str, type[_Part]] = {"organisations": Member, "mints": Mint}
+_PARTS: dict[str, type[_Part]] = {"organisations": Member, "mints": Mint, "governance": Governance}
+_NO_GOVERNOR = (
+    "names no account any more: the members govern; remove it, or put [governance] with "
+    f"{', '.join(Governance.model_fields)} at the end of the file"
+)
 
 
 def _mistakes(error: ValidationError) -> list[str]:
@@ -152,7 +197,11 @@ def _mistakes(error: ValidationError) -> list[str]:
         if mistake["type"] == "too_short" and place[0] in inner:
             continue
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
-        said = _SAID.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
+        known = _SAID.get(mistake["type"])
+        message = mistake["msg"].removeprefix("Value error, ")
+        said = known.format(**mistake.get("ctx", {})) if known else message
+        if place == ("governance",) and mistake["type"] == "model_type":
+            said = _NO_GOVERNOR
         if mistake["type"] == "extra_forbidden":
             part = _PARTS[str(place[0])] if len(place) > 1 else DeploymentConfig
             said = f"is unknown; known are {', '.join(part.model_fields)}"

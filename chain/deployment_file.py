@@ -25,15 +25,22 @@ from chain.errors import ChainError
 from chain.provider import ChainIdentity, check_identity
 from chain.transport import RpcError, rpc_batch
 
-FORMAT = 1
+FORMAT = 2
 CONTRACTS = (
     "ConsortiumRegistry",
     "ConsortiumToken",
     "StakeVault",
+    "EpochBooks",
     "EpochScheduler",
     "AggregationVote",
+    "ModelRegistry",
     "AgentLens",
+    "ConsortiumTimelock",
+    "ConsortiumGovernor",
 )
+# By whose ABI a contract is called, where that is not its own: the scheduler answers for the books behind it too.
+INTERFACES = {"EpochScheduler": "IEpochScheduler"}
+ARTIFACTS = (*CONTRACTS, *INTERFACES.values())
 
 
 class DeploymentError(ChainError):
@@ -54,7 +61,10 @@ class DeployedContract:
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the contracts were deployed with; amounts in base units as text, `unbonding_period` in seconds."""
+    """What the contracts were deployed with; amounts in base units as text, periods and delays in seconds.
+
+    `governance` is the timelock, by which the members' decisions are carried out; `max_share` is in ten-thousandths.
+    """
 
     governance: str
     treasury: str
@@ -62,6 +72,11 @@ class Parameters:
     unbonding_period: int
     lease_bond: str
     vote_bond: str
+    max_share: int
+    voting_delay: int
+    voting_period: int
+    timelock_delay: int
+    quorum_percent: int
 
 
 @dataclass(frozen=True)

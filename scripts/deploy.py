@@ -12,11 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that it runs from a checkout that is not installed
 
 from chain import wallet  # noqa: E402
-from chain.artifacts import Artifact, load_artifact  # noqa: E402
+from chain.artifacts import Artifact  # noqa: E402
 from chain.compiler import compile_sources  # noqa: E402
-from chain.deployment import deploy  # noqa: E402
+from chain.deployment import deploy, packaged_artifacts  # noqa: E402
 from chain.deployment_config import DeploymentConfig  # noqa: E402
-from chain.deployment_file import CONTRACTS  # noqa: E402
 from chain.devaccounts import dev_accounts  # noqa: E402
 from chain.errors import MilonError  # noqa: E402
 from chain.provider import connect, identity  # noqa: E402
@@ -71,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _artifacts(packaged: bool, progress: TextIO) -> dict[str, Artifact]:
     if packaged:
-        return {name: load_artifact(name) for name in CONTRACTS}
+        return packaged_artifacts()
     print("compiling the contracts", file=progress, flush=True)
     return compile_sources(ROOT)
 

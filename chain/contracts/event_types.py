@@ -36,6 +36,12 @@ class OrganisationRemoved(ChainEvent):
 
 
 @dataclass(frozen=True)
+class OrganisationLeft(ChainEvent):
+    account: ChecksumAddress
+    seat: int
+
+
+@dataclass(frozen=True)
 class NodeRegistered(ChainEvent):
     account: ChecksumAddress
     node: ChecksumAddress
@@ -57,6 +63,20 @@ class NodeUpdated(ChainEvent):
 class NodeRetired(ChainEvent):
     account: ChecksumAddress
     node: ChecksumAddress
+
+
+@dataclass(frozen=True)
+class NodeRotated(ChainEvent):
+    """`node` is retired for ever; `new_node` took over what it declares."""
+
+    account: ChecksumAddress
+    node: ChecksumAddress
+    new_node: ChecksumAddress
+
+
+@dataclass(frozen=True)
+class FoundingEnded(ChainEvent):
+    founder: ChecksumAddress
 
 
 @dataclass(frozen=True)
@@ -93,6 +113,7 @@ class RoundOpened(ChainEvent):
     eligible: int
     quorum: int
     model_digest: bytes
+    carried: int
 
 
 @dataclass(frozen=True)
@@ -125,17 +146,37 @@ class UpdateSubmitted(ChainEvent):
     count: int
     samples: int
     digest: bytes
+    kept: bool
     cid: str
 
 
 @dataclass(frozen=True)
-class LeaseSettled(ChainEvent):
+class UpdateRejected(ChainEvent):
     job_id: int
     round: int
     node: ChecksumAddress
     first: int
-    reward: int
+    count: int
     penalty: int
+
+
+@dataclass(frozen=True)
+class RewardsSettled(ChainEvent):
+    """`epochs` of any number of rounds were paid, and `unlocked` base units of bond came free."""
+
+    job_id: int
+    account: ChecksumAddress
+    node: ChecksumAddress
+    epochs: int
+    reward: int
+    unlocked: int
+
+
+@dataclass(frozen=True)
+class TrainerWaits(ChainEvent):
+    job_id: int
+    round: int
+    node: ChecksumAddress
 
 
 @dataclass(frozen=True)
@@ -177,6 +218,12 @@ class ParametersSet(ChainEvent):
 
     lease_bond: int
     vote_bond: int
+    max_share: int
+
+
+@dataclass(frozen=True)
+class PauseSet(ChainEvent):
+    paused: bool
 
 
 @dataclass(frozen=True)
@@ -221,13 +268,23 @@ class VoteFailed(ChainEvent):
 
 
 @dataclass(frozen=True)
-class VoteSettled(ChainEvent):
+class VotePenalised(ChainEvent):
     job_id: int
     round: int
     account: ChecksumAddress
     attempt: int
-    reward: int
     penalty: int
+
+
+@dataclass(frozen=True)
+class VotesPaid(ChainEvent):
+    """`votes` of any number of attempts were paid, and `unlocked` base units of bond came free."""
+
+    job_id: int
+    account: ChecksumAddress
+    votes: int
+    reward: int
+    unlocked: int
 
 
 @dataclass(frozen=True)
@@ -260,8 +317,15 @@ class Withdrawn(ChainEvent):
 
 @dataclass(frozen=True)
 class Slashed(ChainEvent):
+    job_id: int
     account: ChecksumAddress
     amount: int
+
+
+@dataclass(frozen=True)
+class BondChanged(ChainEvent):
+    account: ChecksumAddress
+    bonded: bool
 
 
 @dataclass(frozen=True)
@@ -298,6 +362,46 @@ class VaultParametersSet(ChainEvent):
     minimum_stake: int
     unbonding_period: int
     treasury: ChecksumAddress
+
+
+@dataclass(frozen=True)
+class VersionRegistered(ChainEvent):
+    """`name_hash` is the Keccak-256 of the name."""
+
+    name_hash: bytes
+    version: int
+    job_id: int
+    name: str
+    digest: bytes
+    cid: str
+    score: int
+    by: ChecksumAddress
+
+
+@dataclass(frozen=True)
+class ModelPromoted(ChainEvent):
+    """Version 0: none is promoted any more."""
+
+    name_hash: bytes
+    version: int
+    name: str
+    by: ChecksumAddress
+
+
+@dataclass(frozen=True)
+class ModelRolledBack(ChainEvent):
+    """`version` is what is promoted now; 0 for none."""
+
+    name_hash: bytes
+    version: int
+    name: str
+    by: ChecksumAddress
+
+
+@dataclass(frozen=True)
+class ReleaserSet(ChainEvent):
+    account: ChecksumAddress
+    releases: bool
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from chain.calls import BlockRef
 from chain.contracts.binding import Contract
 from chain.contracts.structs import to_struct
 from chain.contracts.types import AgentView, JobView
+from chain.reverts import ContractError
+from chain.transport import RpcError
 
 NOBODY = ChecksumAddress("0x0000000000000000000000000000000000000000")  # type: ignore[arg-type]
 
@@ -22,13 +24,24 @@ class AgentLens(Contract):
 
     def view_for(self, node: str = NOBODY, block: BlockRef = "latest") -> AgentView:
         """The open jobs as `node` sees them; without a node, the jobs alone."""
-        view = to_struct(AgentView, self._read("viewFor", node, 0, PAGE, block=block))
-        jobs = page = view.jobs
-        while len(page) == PAGE:
-            rest = self._read("viewFor", node, len(jobs), PAGE, block=view.block_number)
-            page = to_struct(AgentView, rest).jobs
-            jobs += page
+        view, page = self._page(node, 0, PAGE, block)
+        jobs = last = view.jobs
+        while len(last) == page:
+            rest, page = self._page(node, len(jobs), page, view.block_number)
+            last = rest.jobs
+            jobs += last
         return replace(view, jobs=jobs)
+
+    def _page(self, node: str, start: int, page: int, block: BlockRef) -> tuple[AgentView, int]:
+        """The jobs from index `start` on, and how many were asked for: `page`, or as many as the RPC node lets
+        through where that costs more gas than it gives to a call."""
+        while True:
+            try:
+                return to_struct(AgentView, self._read("viewFor", node, start, page, block=block)), page
+            except (RpcError, ContractError):
+                if page == 1:
+                    raise
+                page = (page + 1) // 2
 
     def job_view(self, job_id: int, node: str = NOBODY, block: BlockRef = "latest") -> JobView:
         return to_struct(JobView, self._read("jobView", job_id, node, block=block))

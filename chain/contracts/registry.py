@@ -10,7 +10,7 @@ from web3.contract.contract import ContractFunction
 from chain.calls import BlockRef
 from chain.contracts.binding import Contract
 from chain.contracts.structs import to_struct
-from chain.contracts.types import Node, Organisation, Role, Trainer, Validator
+from chain.contracts.types import Node, Organisation, Role, Snapshot, Trainer, Validator
 
 
 class ConsortiumRegistry(Contract):
@@ -21,6 +21,10 @@ class ConsortiumRegistry(Contract):
 
     def remove(self, account: str) -> ContractFunction:
         return self._transaction("remove", account)
+
+    def resign(self) -> ContractFunction:
+        """The sending organisation leaves the consortium at once; the last one cannot."""
+        return self._transaction("resign")
 
     def register_node(
         self, node: str, roles: Role, capacity: int, peer: str, consent: bytes = b""
@@ -34,6 +38,14 @@ class ConsortiumRegistry(Contract):
     def retire_node(self, node: str) -> ContractFunction:
         return self._transaction("retireNode", node)
 
+    def rotate_node(self, node: str, new_node: str, consent: bytes = b"") -> ContractFunction:
+        """A new key takes over what `node` declares; `consent` as for `register_node`, by the new key."""
+        return self._transaction("rotateNode", node, new_node, consent)
+
+    def end_founding(self) -> ContractFunction:
+        """By the founder, once: governance passes to `proposed_governance`."""
+        return self._transaction("endFounding")
+
     def propose_governance(self, proposed: str) -> ContractFunction:
         return self._transaction("proposeGovernance", proposed)
 
@@ -42,6 +54,21 @@ class ConsortiumRegistry(Contract):
 
     def governance(self, block: BlockRef = "latest") -> ChecksumAddress:
         return cast(ChecksumAddress, self._read("governance", block=block))
+
+    def proposed_governance(self, block: BlockRef = "latest") -> ChecksumAddress:
+        return cast(ChecksumAddress, self._read("proposedGovernance", block=block))
+
+    def founder(self, block: BlockRef = "latest") -> ChecksumAddress:
+        """Who governs until it ends the founding; the zero address afterwards."""
+        return cast(ChecksumAddress, self._read("founder", block=block))
+
+    def votes(self, account: str, block: BlockRef = "latest") -> int:
+        """In governance: 1 for a member."""
+        return cast(int, self._read("getVotes", account, block=block))
+
+    def past_votes(self, account: str, timepoint: int, block: BlockRef = "latest") -> int:
+        """Votes in governance at a chain time that is past."""
+        return cast(int, self._read("getPastVotes", account, timepoint, block=block))
 
     def organisation(self, account: str, block: BlockRef = "latest") -> Organisation:
         return to_struct(Organisation, self._read("organisation", account, block=block))
@@ -87,3 +114,10 @@ class ConsortiumRegistry(Contract):
     def voting_seats(self, block: BlockRef = "latest") -> int:
         """Bitmap of the seats that may vote."""
         return cast(int, self._read("votingSeats", block=block))
+
+    def departures(self, block: BlockRef = "latest") -> int:
+        """Grows whenever a node may have ceased to train."""
+        return cast(int, self._read("departures", block=block))
+
+    def snapshot(self, block: BlockRef = "latest") -> Snapshot:
+        return to_struct(Snapshot, self._read("snapshot", block=block))

@@ -9,14 +9,17 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
-from chain.contracts import event_types
+from chain.contracts import event_types, governance_events
 from chain.contracts.event_types import ChainEvent
 from chain.events import Event
 
 T = TypeVar("T")
 
-# Two contracts have an event of this name; what it is called here depends on what it tells.
-_RENAMED = {("ParametersSet", "minimumStake"): "VaultParametersSet"}
+# Two contracts have events of these names; what they are called here depends on what they tell.
+_RENAMED = {
+    ("ParametersSet", "minimumStake"): "VaultParametersSet",
+    ("VoteCast", "voter"): "ProposalVoteCast",
+}
 _known_converters: dict[type[Any], tuple[Callable[[Any], Any], ...]] = {}
 
 
@@ -52,7 +55,8 @@ def to_event(event: Event) -> ChainEvent | None:
 
 def event_kind(name: str, first_argument: str) -> type[ChainEvent] | None:
     """The dataclass of an event by its Solidity name and that of its first argument; None if there is none."""
-    kind = getattr(event_types, _RENAMED.get((name, first_argument), name), None)
+    known = _RENAMED.get((name, first_argument), name)
+    kind = getattr(event_types, known, None) or getattr(governance_events, known, None)
     return kind if isinstance(kind, type) and issubclass(kind, ChainEvent) else None
 
 

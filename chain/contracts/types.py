@@ -55,6 +55,15 @@ class BallotState(IntEnum):
     SETTLED = 2
 
 
+class VerdictState(IntEnum):
+    """`FINAL_REDUCED`: more seals matched than the vote budget pays in full."""
+
+    NONE = 0
+    FAILED = 1
+    FINAL = 2
+    FINAL_REDUCED = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Organisation:
     """A member of the consortium; `until` is 0 while it is one, `account` is zero when unknown."""
@@ -89,11 +98,21 @@ class Trainer:
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """What a vote needs to know of a node."""
+    """What a vote needs to know of a node; its organisation is a member since `since`."""
 
     account: ChecksumAddress
     seat: int
+    since: int
     may_vote: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the opening of an attempt reads of the registry; `departures` grows whenever a node may have left."""
+
+    voting_seats: int
+    departures: int
+    training_capacity: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +162,16 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameters:
+    """What governance sets for jobs to come: bonds per leased epoch and per vote in base units, and the share of
+    a round's epochs that one organisation may hold in ten-thousandths."""
+
+    lease_bond: int
+    vote_bond: int
+    max_share: int
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """Something in IPFS: SHA-256 of its bytes, and where to find it."""
 
@@ -152,12 +181,16 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Job:
+    """A job as submitted; `lease_bond` is per leased epoch, and one organisation holds at most `max_epochs` of a
+    round."""
+
     client: ChecksumAddress
     status: JobStatus
     cancel_requested: bool
     voters: int
     lease_bond: int
     vote_bond: int
+    max_epochs: int
     spec_digest: bytes
     terms: Terms
 
@@ -186,31 +219,67 @@ class Round:
     taken: int
     delivered: int
     update_set: int
+    kept_set: int
+    awaited: bool
+    paused: bool
     accumulator: bytes
     model_digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    node: ChecksumAddress
+    """What a node holds in a job: its last lease, and what earlier ones have earned and not been paid yet.
+
+    `bonded` and `due` count epochs, `accepted` and `outliers` updates that the node's record does not count yet;
+    `kept` leases are the node's in the next round as well.
+    """
+
+    first: int
+    count: int
     round: int
     attempt: int
-    count: int
-    deadline: int
     state: LeaseState
+    kept: bool
+    deadline: int
+    bonded: int
+    due: int
+    accepted: int
+    outliers: int
+    extra: int
+    extras: int
+
+    @property
+    def epochs(self) -> range:
+        """The epochs leased."""
+        return range(self.first, self.first + self.count)
 
 
 @dataclass(frozen=True, slots=True)
-class HeldLease:
-    """The lease that a node claimed last in the open attempt, with the first epoch that names it."""
+class NodeLease:
+    """A node's lease as it is now; `held` says whether it is one of the open attempt, `share` how many epochs of
+    the round its organisation's nodes hold."""
 
-    first: int
+    held: bool
+    share: int
     lease: Lease
 
 
 @dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """How a node has done in all jobs; it is leased by `reliability` ten-thousandths of its capacity."""
+
+    delivered: int
+    expired: int
+    accepted: int
+    outliers: int
+    invalid: int
+    reliability: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a round; `model_digest` is zero when the job failed in it."""
+    """What became of a round; `model_digest` is zero when the job failed in it, `carried` says that kept leases
+    went on into the next one."""
 
     model_digest: bytes
     unpaid: int
@@ -218,6 +287,7 @@ class Outcome:
     closed_at: int
     score: int
     attempt: int
+    carried: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,22 +299,62 @@ class BallotBox:
     attempt: int
     opened_at: int
     vote_deadline: int
-    reveal_deadline: int
     eligible: int
     quorum: int
     grace: int
+
+
+@dataclass(frozen=True, slots=True)
+class VoteTerms:
+    """What a vote locks, and earns at most, base units."""
+
     vote_bond: int
+    vote_price: int
 
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    candidate: bytes
+    """The last vote of a seat in a job, and what earlier ones have earned: `matched` votes are not paid out yet,
+    `cast` and `far` not counted in the organisation's record."""
+
     seal: bytes
-    account: ChecksumAddress
+    score: int
     round: int
     attempt: int
-    score: int
+    opened_at: int
     state: BallotState
+    matched: int
+    cast: int
+    far: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeatBallot:
+    """A seat's ballot, and the organisation that cast it."""
+
+    account: ChecksumAddress
+    ballot: Ballot
+
+
+@dataclass(frozen=True, slots=True)
+class SignedVote:
+    """A vote that its node has signed (see `chain.signed_votes`), for anyone to carry."""
+
+    candidate: bytes
+    seal: bytes
+    score: int
+    r: bytes
+    vs: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRecord:
+    """How an organisation has voted in all jobs; `far` votes matched with a score far from the recorded median."""
+
+    cast: int
+    matched: int
+    penalised: int
+    far: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,28 +372,61 @@ class Attempt:
 class Verdict:
     """What became of an attempt's votes; `matching` seats are paid `payment` each."""
 
-    closed: bool
+    state: VerdictState
     matching: int
     penalised: int
     payment: int
+    score: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A model under a name: which job and round trained it, and where its bytes are; it never changes."""
+
+    job_id: int
+    number: int
+    round: int
+    score: int
+    registered_at: int
+    by: ChecksumAddress
+    digest: bytes
+    spec_digest: bytes
+    ruleset: bytes
+    cid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What was promoted under a name from `since` on; version 0 is none. A roll back returns to entry `previous`,
+    counted from 1."""
+
+    version: int
+    previous: int
+    since: int
+    by: ChecksumAddress
 
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """One open job as one node sees it at one block; `lease` counts only where `lease_held`."""
+    """One open job as one node sees it at one block.
+
+    `lease` is the node's in the open attempt where `lease_held`, else it tells what earlier ones have earned.
+    `overdue` are nodes whose live lease is past its deadline.
+    """
 
     job_id: int
     phase: Phase
     job: Job
     round: Round
     lease_held: bool
-    lease_first: int
     lease: Lease
+    share: int
     quota: int
     attempt: Attempt
     revealable_from: int
     voted: bool
-    overdue: int
+    ballot: Ballot
+    overdue: tuple[ChecksumAddress, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,5 +438,8 @@ class AgentView:
     node: Node
     organisation: Organisation
     active: bool
+    record: NodeRecord
+    votes: VoteRecord
     account: Account
+    paused: bool
     jobs: tuple[JobView, ...]

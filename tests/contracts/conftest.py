@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from consortium_world import CONFIG, GOVERNANCE, World
+from consortium_world import CONFIG, DEPLOYER, World
 from eth_account import Account
 from web3 import Web3
 
-from chain.artifacts import Artifact, load_artifact
+from chain.artifacts import Artifact
 from chain.compiler import ensure_artifacts
-from chain.deployment import deploy
-from chain.deployment_file import CONTRACTS, Deployment
+from chain.deployment import deploy, packaged_artifacts
+from chain.deployment_file import Deployment
 from chain.devnet import Devnet, start_devnet
 from chain.devtime import revert, set_mining, snapshot
 from chain.sender import Sender
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="session")
 def artifacts() -> dict[str, Artifact]:
     ensure_artifacts(ROOT)
-    return {name: load_artifact(name) for name in CONTRACTS}
+    return packaged_artifacts()
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +53,7 @@ def w3(session_w3: Web3) -> Iterator[Web3]:
 
 @pytest.fixture
 def deployer(w3: Web3, tmp_path: Path) -> Iterator[Sender]:
-    with Sender(w3, Wallet(Account.from_key(GOVERNANCE.key), devnet_only=True), state_dir=tmp_path) as sender:
+    with Sender(w3, Wallet(Account.from_key(DEPLOYER.key), devnet_only=True), state_dir=tmp_path) as sender:
         yield sender
 
 
@@ -62,11 +62,13 @@ def populated(
     session_w3: Web3, artifacts: dict[str, Artifact], tmp_path_factory: pytest.TempPathFactory
 ) -> Deployment:
     folder = tmp_path_factory.mktemp("deployments")
-    wallet = Wallet(Account.from_key(GOVERNANCE.key), devnet_only=True)
+    wallet = Wallet(Account.from_key(DEPLOYER.key), devnet_only=True)
     with Sender(session_w3, wallet, state_dir=folder) as sender:
         deployment = deploy(sender, artifacts, CONFIG, folder).deployment
     with World(session_w3, deployment, folder) as world:
         world.populate()
+        # Who proposes was a member a second before.
+        world.wait(1)
     return deployment
 
 

@@ -15,10 +15,11 @@ from web3.contract.contract import ContractFunction
 
 from chain.consent import sign_consent
 from chain.consortium import Consortium
+from chain.contracts.governor import Action, Proposal, Support
 from chain.contracts.seals import hash_result
 from chain.contracts.token import to_units
 from chain.contracts.types import Content, Role, Terms
-from chain.deployment_config import DeploymentConfig, Member, Mint
+from chain.deployment_config import DeploymentConfig, Governance, Member, Mint
 from chain.deployment_file import Deployment
 from chain.devaccounts import DevAccount, dev_accounts
 from chain.devtime import increase_time
@@ -26,7 +27,7 @@ from chain.sender import ContractError, Receipt, Sender
 from chain.wallet import Wallet
 
 ACCOUNTS = dev_accounts()
-GOVERNANCE, *_REST = ACCOUNTS
+DEPLOYER = ACCOUNTS[0]
 ORGANISATIONS, NODES = ACCOUNTS[1:5], ACCOUNTS[6:10]
 CLIENT, TREASURY, STRANGER = ACCOUNTS[5], ACCOUNTS[10], ACCOUNTS[11]
 CAPACITIES = (1, 1, 2, 4)
@@ -45,6 +46,7 @@ CONFIG = DeploymentConfig(
     lease_bond=2,
     vote_bond=3,
     unbonding_period=1_000,
+    governance=Governance(voting_delay=2, voting_period=20, timelock=5),
 )
 
 TERMS = Terms(
@@ -97,6 +99,7 @@ class World:
         self.registry, self.token = self.consortium.registry, self.consortium.token
         self.vault, self.scheduler = self.consortium.vault, self.consortium.scheduler
         self.vote, self.lens = self.consortium.vote, self.consortium.lens
+        self.models, self.governor = self.consortium.models, self.consortium.governor
         self._state_dir = state_dir
         self._senders: dict[str, Sender] = {}
 
@@ -120,14 +123,16 @@ class World:
     def register(
         self, organisation: DevAccount, node: DevAccount, capacity: int = 1, roles: Role = BOTH
     ) -> Receipt:
-        chain_id = self.consortium.deployment.chain_id
-        consent = sign_consent(
-            Account.from_key(node.key), organisation.address, self.registry.address, chain_id
-        )
+        consent = self.consent(node, organisation)
         peer = "/ip4/127.0.0.1/tcp/4001"
         return self.send(
             organisation, self.registry.register_node(node.address, roles, capacity, peer, consent)
         )
+
+    def consent(self, node: DevAccount, organisation: DevAccount) -> bytes:
+        """The node's signature that it belongs to the organisation."""
+        key, chain_id = Account.from_key(node.key), self.consortium.deployment.chain_id
+        return sign_consent(key, organisation.address, self.registry.address, chain_id)
 
     def populate(self) -> None:
         """Every organisation stakes and registers one node that trains and validates."""
@@ -145,20 +150,20 @@ class World:
         """The first epoch of the lease that the node gets."""
         self.send(node, self.scheduler.claim(job_id))
         held = self.scheduler.lease_of(job_id, node.address)
-        assert held is not None
-        return held.first
+        assert held.held
+        return held.lease.first
 
-    def deliver(self, job_id: int, node: DevAccount) -> Receipt:
-        held = self.scheduler.lease_of(job_id, node.address)
-        text = f"{job_id} {self.scheduler.round(job_id).number} {node.address} {held}"
-        return self.send(node, self.scheduler.submit_update(job_id, digest(text), 10, "bafyupdate"))
+    def deliver(self, job_id: int, node: DevAccount, *, keep: bool = False) -> Receipt:
+        text = f"{job_id} {self.scheduler.round(job_id).number} {node.address}"
+        fn = self.scheduler.submit_update(job_id, digest(text), 10, "bafyupdate", keep=keep)
+        return self.send(node, fn)
 
-    def train(self, job_id: int) -> int:
+    def train(self, job_id: int, *, keep: bool = False) -> int:
         """All nodes claim and deliver, which covers all epochs of `TERMS`; the set of updates."""
         for node in NODES:
             self.claim(job_id, node)
         for node in NODES:
-            self.deliver(job_id, node)
+            self.deliver(job_id, node, keep=keep)
         return self.scheduler.round(job_id).update_set
 
     def cast(self, job_id: int, index: int, verdict: Verdict, score: int = 900_000) -> Receipt:
@@ -174,19 +179,55 @@ class World:
         fn = self.vote.finalize(job_id, verdict.model, verdict.accepted, verdict.invalid, "bafyresult")
         return self.send(by, fn)
 
-    def play_round(self, job_id: int, name: str = "model") -> Verdict:
-        """One round in which everybody trains, votes alike, and the result is final."""
-        verdict = Verdict(digest(name), self.train(job_id))
+    def agree(self, job_id: int, name: str = "model") -> Verdict:
+        """All vote alike that every update is good, and the result is final."""
+        verdict = Verdict(digest(name), self.scheduler.round(job_id).update_set)
         for index in range(4):
             self.cast(job_id, index, verdict)
         self.finalize(job_id, verdict)
         return verdict
 
+    def play_round(self, job_id: int, name: str = "model") -> Verdict:
+        """One round in which everybody trains, votes alike, and the result is final."""
+        self.train(job_id)
+        return self.agree(job_id, name)
+
+    def settle_all(self, job_id: int, by: DevAccount = STRANGER) -> tuple[Receipt, Receipt]:
+        """What all nodes and all seats have earned or lost."""
+        nodes = self.send(by, self.scheduler.settle(job_id, [node.address for node in NODES]))
+        return nodes, self.send(by, self.vote.settle(job_id, 2**64 - 1))
+
+    def propose(self, *fns: ContractFunction, why: str = "", by: DevAccount = ORGANISATIONS[0]) -> Proposal:
+        """A proposal of a member's; the chain stands where votes are taken."""
+        proposal = Proposal(tuple(Action.of(fn) for fn in fns), why)
+        self.send(by, self.governor.propose(proposal))
+        self.wait_until(self.governor.snapshot(proposal.id) + 1)
+        return proposal
+
+    def approve(self, proposal: Proposal) -> None:
+        """All members but the first vote for it; it is queued."""
+        for member in ORGANISATIONS[1:]:
+            if self.registry.is_member(member.address):
+                self.send(member, self.governor.cast_vote(proposal.id, Support.FOR))
+        self.wait_until(self.governor.deadline(proposal.id) + 1)
+        self.send(STRANGER, self.governor.queue(proposal))
+
+    def execute(self, proposal: Proposal) -> Receipt:
+        """When the timelock's delay is over."""
+        self.wait_until(self.governor.eta(proposal.id))
+        return self.send(STRANGER, self.governor.execute(proposal))
+
+    def decide(self, *fns: ContractFunction, why: str = "") -> Receipt:
+        """The members propose, approve and execute these calls; takes half a minute of chain time."""
+        proposal = self.propose(*fns, why=why)
+        self.approve(proposal)
+        return self.execute(proposal)
+
     def wait(self, seconds: int) -> None:
         increase_time(self.w3, seconds)
 
     def wait_until(self, timestamp: int) -> None:
-        increase_time(self.w3, timestamp - self.w3.eth.get_block("latest")["timestamp"])
+        increase_time(self.w3, max(0, timestamp - self.w3.eth.get_block("latest")["timestamp"]))
 
     def __enter__(self) -> Self:
         return self

@@ -41,7 +41,6 @@ min_validators = 3
 epoch_price = "1"
 vote_price = "2"
 """
-ALL_EPOCHS, ALL_SEATS = 2**256 - 1, 2**64 - 1
 TIMEOUT = 1.0
 
 
@@ -78,11 +77,9 @@ class Federation:
         world, number = self.world, self.world.scheduler.round(self.job_id).number
         for node in NODES:
             first = world.claim(self.job_id, node)
-            lease = world.scheduler.lease_of(self.job_id, node.address)
-            assert lease is not None
+            lease = world.scheduler.lease_of(self.job_id, node.address).lease
             made, where = update(first, *self._train(number, first))
-            epochs = range(first, first + lease.lease.count)
-            samples = sum(self.content.spec.shard(epoch).samples for epoch in epochs)
+            samples = sum(self.content.spec.shard(epoch).samples for epoch in lease.epochs)
             world.send(node, world.scheduler.submit_update(self.job_id, made, samples, where))
         honest, model_cid, accuracy = self._aggregate(number)
         agreed = verdict(honest)
@@ -91,10 +88,6 @@ class Federation:
         where = model_cid if cid is None else cid
         fn = world.vote.finalize(self.job_id, agreed.model, agreed.accepted, agreed.invalid, where)
         world.send(STRANGER, fn)
-
-    def settle(self) -> None:
-        self.world.send(STRANGER, self.world.scheduler.settle(self.job_id, ALL_EPOCHS))
-        self.world.send(STRANGER, self.world.vote.settle(self.job_id, ALL_SEATS))
 
     def audit(self) -> AuditReport:
         report = verify_job(
@@ -160,7 +153,7 @@ def failures(report: AuditReport) -> dict[str, int]:
 def test_audit_of_an_honest_job_makes_every_check_and_finds_nothing(federation: Federation) -> None:
     federation.play()
     federation.play()
-    federation.settle()
+    federation.world.settle_all(federation.job_id)
     told: list[str] = []
     report = verify_job(
         federation.world.consortium,
@@ -179,17 +172,17 @@ def test_audit_of_an_honest_job_makes_every_check_and_finds_nothing(federation: 
 
 def test_audit_when_an_update_is_not_served_any_more_then_names_it(federation: Federation) -> None:
     absent = str(Cid.of(b"nobody has this"))
-    federation.play(update=lambda first, made, cid: (made, absent if first == 2 else cid))
+    federation.play(update=lambda first, made, cid: (made, absent if first == 1 else cid))
     # The verdict says invalid, so far all is well.
     assert failures(federation.audit()) == {}
     federation.play(
-        update=lambda first, made, cid: (made, absent if first == 2 else cid),
-        verdict=lambda honest: Verdict(honest.model, honest.accepted | 0b100),
+        update=lambda first, made, cid: (made, absent if first == 1 else cid),
+        verdict=lambda honest: Verdict(honest.model, honest.accepted | 0b10),
     )
     report = federation.audit()
     assert failures(report) == {"updates": 1, "aggregates": 1}
     place = report.findings[0].where
-    assert (place.round, place.epoch, place.node, place.cid) == (2, 2, NODES[2].address, absent)
+    assert (place.round, place.epoch, place.node, place.cid) == (2, 1, NODES[1].address, absent)
 
 
 def test_audit_when_an_update_is_not_what_its_digest_says_then_names_it(federation: Federation) -> None:
@@ -273,7 +266,7 @@ def test_command_when_audited_then_exits_0_and_with_a_finding_4_and_without_a_jo
     federation.play(score=1)
     assert run(["audit", "verify", str(federation.job_id), *common]) == 4
     text = capsys.readouterr().out
-    assert "FAILED scores: the recorded score is 0.0000" in text and "to settle: vote of" in text
+    assert "FAILED scores: the recorded score is 0.0000" in text and "to settle: votes of" in text
     assert run(["audit", "verify", str(federation.job_id), *common, "--json"]) == 4
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is False and report["findings"][0]["where"]["round"] == 1

@@ -20,7 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_py_solc_x_and_hardhat_give_equal_bytecode_for_every_contract(artifacts: dict[str, Artifact]) -> None:
     cli = ROOT / "node_modules" / "hardhat" / "dist" / "src" / "cli.js"
     subprocess.run(
-        [find_node(), cli, "compile", "--quiet"], cwd=ROOT, check=True, timeout=280, capture_output=True
+        [find_node(), cli, "compile", "--quiet", "--no-tests"],
+        cwd=ROOT,
+        check=True,
+        timeout=280,
+        capture_output=True,
     )
     names = json.loads((ABI_DIRECTORY / "index.json").read_text())["contracts"]
     assert set(CONTRACTS) < set(names)
@@ -33,5 +37,5 @@ def test_py_solc_x_and_hardhat_give_equal_bytecode_for_every_contract(artifacts:
 
 
 def test_every_contract_fits_the_size_limit_of_the_evm(artifacts: dict[str, Artifact]) -> None:
-    for name, artifact in artifacts.items():
-        assert 0 < len(artifact.deployed_bytecode) <= 24_576, name
+    for name in CONTRACTS:
+        assert 0 < len(artifacts[name].deployed_bytecode) <= 24_576, name

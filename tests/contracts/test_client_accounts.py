@@ -13,6 +13,7 @@ from consortium_world import (
     STAKE,
     TERMS,
     TOKEN,
+    VOTE_BOND,
     World,
     digest,
 )
@@ -53,6 +54,8 @@ def test_unsettled_when_a_round_is_final_then_is_what_settlement_credits(world: 
         (owing,) = unsettled(world.consortium, read_log(world.consortium), organisation.address)
         assert (owing.job_id, owing.penalty) == (job_id, 0)
         assert owing.reward == CAPACITIES[index] * TERMS.epoch_price + TERMS.vote_price
+        # The job goes on, but nothing of it is at stake for who has no lease and no open vote.
+        assert owing.unlocked == CAPACITIES[index] * LEASE_BOND + VOTE_BOND
         before = world.vault.account(organisation.address)
         with world.consortium.sender(wallet(CLIENT)) as anyone:
             settle(world.consortium, anyone, owing)
@@ -71,7 +74,8 @@ def test_unsettled_when_a_lease_was_missed_then_tells_the_penalty(world: World) 
         anyone.send(world.scheduler.reopen(job_id))
         assert world.scheduler.job(job_id).status is JobStatus.FAILED
         (owing,) = unsettled(world.consortium, read_log(world.consortium), NORTH.address)
-        assert (owing.leases, owing.seats, owing.reward, owing.penalty) == (1, 0, 0, LEASE_BOND)
+        assert (owing.nodes, owing.seats) == ((NODES[0].address,), 0)
+        assert (owing.reward, owing.penalty) == (0, LEASE_BOND)
         settle(world.consortium, anyone, owing)
     account = world.vault.account(NORTH.address)
     assert (account.free, account.locked, account.credit) == (STAKE - LEASE_BOND, 0, 0)

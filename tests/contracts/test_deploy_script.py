@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from consortium_world import GOVERNANCE
+from consortium_world import DEPLOYER
 from web3 import Web3
 
 from chain.devnet import Devnet
@@ -37,7 +37,7 @@ def main(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Main:
 def test_script_compiles_and_deploys_once_and_packaged_bytecode_is_the_same(
     w3: Web3, node: Devnet, tmp_path: Path, main: Main, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keystore = create(tmp_path / "keys", "secret", key=GOVERNANCE.key, light=True)
+    keystore = create(tmp_path / "keys", "secret", key=DEPLOYER.key, light=True)
     (tmp_path / "password").write_text("secret\n")
     target = ["--rpc", node.url, "--config", EXAMPLE, "--keystore", str(keystore.path), "--json"]
     run = subprocess.run(

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from consortium_world import ACCOUNTS, CONFIG, GOVERNANCE, ORGANISATIONS, STRANGER, TOKEN
+from consortium_world import ACCOUNTS, CONFIG, DEPLOYER, ORGANISATIONS, TOKEN
 from eth_account import Account
 from web3 import Web3
 
 from chain.artifacts import Artifact
 from chain.consortium import Consortium
-from chain.contracts.registry import ConsortiumRegistry
+from chain.contracts.types import Parameters
 from chain.deployment import deploy
 from chain.deployment_file import (
     CONTRACTS,
@@ -47,10 +47,14 @@ def test_deployment_wires_contracts_admits_organisations_and_mints(
     assert consortium.registry.organisation(ORGANISATIONS[1].address).name == "East"
     assert consortium.token.balance_of(ORGANISATIONS[0].address) == 1_000 * TOKEN
     assert consortium.vault.token() == consortium.token.address
-    assert consortium.registry.governance() == deployer.address
+    assert consortium.registry.governance() == consortium.timelock.address
+    assert result.deployment.parameters.governance == consortium.timelock.address
     assert consortium.vault.treasury() == CONFIG.treasury
     assert (consortium.vault.minimum_stake(), consortium.vault.unbonding_period()) == (100 * TOKEN, 1_000)
-    assert (consortium.scheduler.lease_bond(), consortium.scheduler.vote_bond()) == (2 * TOKEN, 3 * TOKEN)
+    assert consortium.scheduler.parameters() == Parameters(2 * TOKEN, 3 * TOKEN, max_share=5_000)
+    governor = consortium.governor
+    assert (governor.voting_delay(), governor.voting_period(), governor.quorum_percent()) == (2, 20, 50)
+    assert (governor.timelock(), consortium.timelock.min_delay()) == (consortium.timelock.address, 5)
     first = result.deployment.contracts["ConsortiumRegistry"]
     assert result.deployment.block == first.block
     assert consortium.events().read().events
@@ -80,7 +84,7 @@ def test_second_run_with_other_parameters_says_that_they_do_not_count(
 def test_interrupted_run_is_refused_with_what_is_missing_until_fresh(
     w3: Web3, artifacts: Artifacts, tmp_path: Path
 ) -> None:
-    wallet = Wallet(Account.from_key(GOVERNANCE.key), devnet_only=True)
+    wallet = Wallet(Account.from_key(DEPLOYER.key), devnet_only=True)
 
     def stop_after_vault(line: str) -> None:
         if line.startswith("StakeVault"):
@@ -93,7 +97,8 @@ def test_interrupted_run_is_refused_with_what_is_missing_until_fresh(
         with pytest.raises(DeploymentError) as refused:
             deploy(sender, artifacts, CONFIG, tmp_path)
         message = str(refused.value)
-        assert "StakeVault deployed, EpochScheduler, AggregationVote, AgentLens missing" in message
+        assert "StakeVault deployed, EpochBooks, EpochScheduler, AggregationVote, ModelRegistry" in message
+        assert "ConsortiumGovernor missing" in message
         assert "--fresh" in message
         assert deploy(sender, artifacts, CONFIG, tmp_path, fresh=True).created
         assert not deploy(sender, artifacts, CONFIG, tmp_path).created
@@ -110,6 +115,22 @@ def test_run_interrupted_between_contracts_and_members_is_refused(
         deploy(deployer, artifacts, CONFIG, tmp_path, report=stop_at_first_member)
     with pytest.raises(DeploymentError, match="not every organisation admitted"):
         deploy(deployer, artifacts, CONFIG, tmp_path)
+
+
+def test_run_interrupted_before_the_founding_ended_is_refused_and_the_next_one_ends_it(
+    deployer: Sender, artifacts: Artifacts, tmp_path: Path
+) -> None:
+    def stop_at_the_last_step(line: str) -> None:
+        if line.startswith("minted 10000 "):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deploy(deployer, artifacts, CONFIG, tmp_path, report=stop_at_the_last_step)
+    assert not (tmp_path / "31337.json").exists()
+    with pytest.raises(DeploymentError, match="and the founding ended"):
+        deploy(deployer, artifacts, CONFIG, tmp_path)
+    deployment = deploy(deployer, artifacts, CONFIG, tmp_path, fresh=True).deployment
+    assert Consortium.of(deployer.w3, deployment).registry.founder() == f"0x{0:040x}"
 
 
 def test_run_interrupted_after_its_record_was_written_counts_as_complete(
@@ -161,7 +182,7 @@ def test_chain_that_was_reset_is_said_so_and_deployed_to_anew(
     with start_devnet(0, project=Path(__file__).resolve().parents[2]) as reset:
         with pytest.raises(ChainResetError, match="was reset"):
             Consortium.connect(reset.url, kept)
-        wallet = Wallet(Account.from_key(GOVERNANCE.key), devnet_only=True)
+        wallet = Wallet(Account.from_key(DEPLOYER.key), devnet_only=True)
         with Sender(reset.connect(), wallet, state_dir=tmp_path) as sender:
             lines: list[str] = []
             new = deploy(sender, artifacts, CONFIG, tmp_path, report=lines.append)
@@ -170,20 +191,13 @@ def test_chain_that_was_reset_is_said_so_and_deployed_to_anew(
         assert Consortium.connect(reset.url, new.path).registry.organisation_count() == 4
 
 
-def test_named_governance_takes_over_by_accepting(
+def test_treasury_that_is_not_named_is_the_members_timelock(
     deployer: Sender, artifacts: Artifacts, tmp_path: Path
 ) -> None:
-    config = CONFIG.model_copy(update={"governance": STRANGER.address})
+    config = CONFIG.model_copy(update={"treasury": None})
     deployment = deploy(deployer, artifacts, config, tmp_path).deployment
-    assert deployment.parameters.governance == STRANGER.address
-    artifact = artifacts["ConsortiumRegistry"]
-    registry = ConsortiumRegistry(deployer.w3, deployment.address("ConsortiumRegistry"), artifact.abi)
-    assert registry.governance() == GOVERNANCE.address
-    with Sender(
-        deployer.w3, Wallet(Account.from_key(STRANGER.key), devnet_only=True), state_dir=tmp_path
-    ) as other:
-        other.send(registry.accept_governance())
-    assert registry.governance() == STRANGER.address
+    consortium = Consortium.of(deployer.w3, deployment)
+    assert deployment.parameters.treasury == consortium.vault.treasury() == consortium.timelock.address
 
 
 def test_deployer_without_coin_is_told_to_get_some(w3: Web3, artifacts: Artifacts, tmp_path: Path) -> None:

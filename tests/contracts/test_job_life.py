@@ -2,8 +2,8 @@
 
 from consortium_world import (
     ACCOUNTS,
+    CAPACITIES,
     CLIENT,
-    GOVERNANCE,
     LEASE_BOND,
     MODEL,
     NODES,
@@ -26,19 +26,20 @@ from chain.contracts.event_types import (
     JobEnded,
     JobSubmitted,
     LeaseMissed,
-    LeaseSettled,
     ResultRevealed,
+    RewardsSettled,
     RoundClosed,
     RoundOpened,
+    UpdateRejected,
     UpdateSubmitted,
     VoteCast,
-    VoteSettled,
+    VotePenalised,
+    VotesPaid,
 )
 from chain.contracts.structs import to_event
 from chain.contracts.types import JobStatus, LeaseState, Phase
 
 ALL_SEATS = 0b1111
-ALL_EPOCHS = 2**256 - 1
 
 
 def test_submitted_job_opens_first_round_with_terms_and_escrow(world: World) -> None:
@@ -55,7 +56,7 @@ def test_submitted_job_opens_first_round_with_terms_and_escrow(world: World) -> 
     )
     assert submitted.budget == TERMS.budget(4) == job.budget == 2 * (8 + 4 * 2) * TOKEN
     assert job.terms == TERMS and job.spec_digest == SPEC.digest and job.status is JobStatus.OPEN
-    assert (job.voters, job.lease_bond, job.vote_bond) == (4, LEASE_BOND, VOTE_BOND)
+    assert (job.voters, job.lease_bond, job.vote_bond, job.max_epochs) == (4, LEASE_BOND, VOTE_BOND, 4)
     assert world.vault.escrow_of(submitted.job_id) == TERMS.budget(4)
     assert (now.number, now.attempt, now.eligible, now.quorum) == (1, 1, ALL_SEATS, 3)
     assert now.model_digest == opened.model_digest == MODEL.digest
@@ -78,8 +79,7 @@ def test_job_of_two_rounds_is_trained_voted_paid_and_withdrawn_to_the_last_unit(
     assert world.scheduler.outcome(job_id, 2).score == 900_000
     assert world.vault.escrow_of(job_id) == 0
 
-    world.send(STRANGER, world.scheduler.settle(job_id, ALL_EPOCHS))
-    world.send(STRANGER, world.vote.settle(job_id, ALL_SEATS))
+    world.settle_all(job_id)
     assert world.vault.owed_by(job_id) == 0
     for organisation, epochs in zip(ORGANISATIONS, (1, 1, 2, 4), strict=True):
         account = world.vault.account(organisation.address)
@@ -104,9 +104,11 @@ def test_leases_follow_capacity_and_events_name_them(world: World) -> None:
     )
     assert leases[0].transaction_hash == receipts[0].tx_hash
     assert world.scheduler.round(job_id).taken == 0xFF
-    held = world.scheduler.lease(job_id, 4)
-    assert (held.node, held.count, held.state, held.round) == (NODES[3].address, 4, LeaseState.LIVE, 1)
-    assert world.vault.account(ORGANISATIONS[3].address).locked == LEASE_BOND
+    held = world.scheduler.lease_of(job_id, NODES[3].address)
+    assert (held.held, held.share, held.lease.epochs) == (True, 4, range(4, 8))
+    assert (held.lease.state, held.lease.round, held.lease.bonded) == (LeaseState.LIVE, 1, 4)
+    assert world.scheduler.stored_lease(job_id, NODES[3].address) == held.lease
+    assert world.vault.account(ORGANISATIONS[3].address).locked == 4 * LEASE_BOND
 
 
 def test_update_is_recorded_and_all_delivered_epochs_open_the_vote(world: World) -> None:
@@ -115,6 +117,7 @@ def test_update_is_recorded_and_all_delivered_epochs_open_the_vote(world: World)
         world.claim(job_id, node)
     (update,) = world.scheduler.events_of(UpdateSubmitted, world.deliver(job_id, NODES[2]))
     assert (update.first, update.count, update.samples, update.cid) == (2, 2, 10, "bafyupdate")
+    assert not update.kept
     assert world.scheduler.round(job_id).delivered == 0b1100
     assert world.scheduler.phase(job_id) is Phase.TRAINING
     for node in (NODES[0], NODES[1], NODES[3]):
@@ -125,14 +128,17 @@ def test_update_is_recorded_and_all_delivered_epochs_open_the_vote(world: World)
 
 def test_missed_lease_goes_to_another_node_and_its_bond_to_the_treasury(world: World) -> None:
     job_id = world.submit_job()
-    first = world.claim(job_id, NODES[3])
+    world.claim(job_id, NODES[3])
     world.wait(TERMS.lease_time)
-    assert world.lens.job_view(job_id, NODES[3].address).overdue == 1 << first
-    receipt = world.send(STRANGER, world.scheduler.expire(job_id, first))
+    assert world.lens.job_view(job_id, NODES[3].address).overdue == (NODES[3].address,)
+    receipt = world.send(STRANGER, world.scheduler.expire(job_id, NODES[3].address))
     (missed,) = world.scheduler.events_of(LeaseMissed, receipt)
-    assert (missed.node, missed.count, missed.penalty) == (NODES[3].address, 4, LEASE_BOND)
-    assert world.vault.account(ORGANISATIONS[3].address).free == STAKE - LEASE_BOND
-    assert world.vault.account(TREASURY.address).credit == LEASE_BOND
+    assert (missed.node, missed.count, missed.penalty) == (NODES[3].address, 4, 4 * LEASE_BOND)
+    assert world.vault.account(ORGANISATIONS[3].address).free == STAKE - 4 * LEASE_BOND
+    assert world.vault.account(TREASURY.address).credit == 4 * LEASE_BOND
+    record = world.scheduler.node_record(NODES[3].address)
+    assert (record.expired, record.reliability) == (1, 5_000)
+    assert world.scheduler.reliability_of(ORGANISATIONS[3].address) == 5_000
     assert world.scheduler.round(job_id).taken == 0
     assert world.refused("SchedulerBarred", NODES[3], world.scheduler.claim(job_id))["round"] == 1
     assert world.claim(job_id, NODES[0]) == 0
@@ -150,16 +156,25 @@ def test_outlier_is_not_paid_and_invalid_update_loses_its_bond(world: World) -> 
     (closed,) = world.scheduler.events_of(RoundClosed, receipt)
     assert (closed.accepted, closed.invalid, closed.vote_payment) == (0b10100, 0b10, TERMS.vote_price)
 
-    receipt = world.send(STRANGER, world.scheduler.settle(job_id, updates))
-    settled = {event.first: event for event in world.scheduler.events_of(LeaseSettled, receipt)}
-    assert {first: (e.reward, e.penalty) for first, e in settled.items()} == {
-        0: (0, 0),
-        1: (0, LEASE_BOND),
-        2: (2 * TERMS.epoch_price, 0),
-        4: (4 * TERMS.epoch_price, 0),
+    receipt, _ = world.settle_all(job_id)
+    settled = world.scheduler.events_of(RewardsSettled, receipt)
+    assert {e.node: (e.epochs, e.reward, e.unlocked) for e in settled} == {
+        NODES[0].address: (0, 0, LEASE_BOND),
+        NODES[2].address: (2, 2 * TERMS.epoch_price, 2 * LEASE_BOND),
+        NODES[3].address: (4, 4 * TERMS.epoch_price, 4 * LEASE_BOND),
     }
+    (rejected,) = world.scheduler.events_of(UpdateRejected, receipt)
+    assert (rejected.node, rejected.first, rejected.penalty) == (NODES[1].address, 1, LEASE_BOND)
     assert world.vault.account(CLIENT.address).credit == ended.refund
     assert world.vault.account(TREASURY.address).credit == LEASE_BOND
+    records = [world.scheduler.node_record(node.address) for node in NODES]
+    assert [(r.delivered, r.accepted, r.outliers, r.invalid) for r in records] == [
+        (1, 0, 1, 0),
+        (1, 0, 0, 1),
+        (1, 1, 0, 0),
+        (1, 1, 0, 0),
+    ]
+    assert [r.reliability for r in records] == [10_000, 2_500, 10_000, 10_000]
 
 
 def test_false_seal_pays_its_bond_and_an_honest_minority_loses_nothing(world: World) -> None:
@@ -174,29 +189,33 @@ def test_false_seal_pays_its_bond_and_an_honest_minority_loses_nothing(world: Wo
     assert (revealed.matching, revealed.penalised, revealed.cid) == (0b0111, 0, "bafyresult")
     assert world.scheduler.outcome(job_id, 1).score == 100_000
 
-    receipt = world.send(STRANGER, world.vote.settle(job_id, ALL_SEATS))
-    paid = {
-        event.account: (event.reward, event.penalty) for event in world.vote.events_of(VoteSettled, receipt)
-    }
+    _, receipt = world.settle_all(job_id)
+    paid = {e.account: (e.votes, e.reward, e.unlocked) for e in world.vote.events_of(VotesPaid, receipt)}
     # The vote budget of the round is shared by those who matched, but never above the price.
     assert paid == {
-        **{ORGANISATIONS[i].address: (TERMS.vote_price, 0) for i in range(3)},
-        ORGANISATIONS[3].address: (0, 0),
+        **{ORGANISATIONS[i].address: (1, TERMS.vote_price, VOTE_BOND) for i in range(3)},
+        ORGANISATIONS[3].address: (0, 0, VOTE_BOND),
     }
+    records = [world.vote.vote_record(organisation.address) for organisation in ORGANISATIONS]
+    assert [(r.cast, r.matched, r.penalised) for r in records] == [(1, 1, 0)] * 3 + [(1, 0, 0)]
+    # Scores of 0, 0.1 and 0.2: two of them are further than 0.05 from the median.
+    assert [r.far for r in records] == [1, 0, 1, 0]
 
 
 def test_copied_candidate_without_own_seal_is_penalised(world: World) -> None:
     job_id = world.submit_job(terms(rounds=1))
     truth = Verdict(digest("model"), world.train(job_id))
-    for index in (0, 1, 2):
+    for index in (1, 2):
         world.cast(job_id, index, truth)
-    copied = world.vote.ballot(job_id, 0)
+    (copied,) = world.vote.events_of(VoteCast, world.cast(job_id, 0, truth))
     fn = world.vote.cast_vote(job_id, 1, 1, copied.candidate, copied.seal, 1_000_000)
     world.send(NODES[3], fn)
     (revealed,) = world.vote.events_of(ResultRevealed, world.finalize(job_id, truth))
     assert (revealed.matching, revealed.penalised) == (0b0111, 0b1000)
-    world.send(STRANGER, world.vote.settle(job_id, ALL_SEATS))
-    assert world.vault.account(ORGANISATIONS[3].address).free == STAKE - VOTE_BOND - 0 - LEASE_BOND
+    receipt = world.send(STRANGER, world.vote.settle(job_id, ALL_SEATS))
+    (penalised,) = world.vote.events_of(VotePenalised, receipt)
+    assert (penalised.account, penalised.penalty) == (ORGANISATIONS[3].address, VOTE_BOND)
+    assert world.vault.account(ORGANISATIONS[3].address).free == STAKE - VOTE_BOND - 4 * LEASE_BOND
     assert world.vault.account(TREASURY.address).credit == VOTE_BOND
 
 
@@ -213,8 +232,7 @@ def test_attempt_without_quorum_fails_keeps_updates_and_job_fails_after_last_att
             assert world.scheduler.round(job_id).update_set == updates
     assert world.scheduler.job(job_id).status is JobStatus.FAILED
     assert world.vault.account(CLIENT.address).credit == TERMS.budget(4)
-    world.send(STRANGER, world.scheduler.settle(job_id, ALL_EPOCHS))
-    world.send(STRANGER, world.vote.settle(job_id, ALL_SEATS))
+    world.settle_all(job_id)
     accounts = [world.vault.account(organisation.address) for organisation in ORGANISATIONS]
     assert [(account.free, account.locked, account.credit) for account in accounts] == [(STAKE, 0, 0)] * 4
 
@@ -261,15 +279,15 @@ def test_result_that_a_tally_quorum_withholds_costs_its_voters_their_bonds(world
     assert world.vote.verdict(job_id, 1, 1).penalised == 0b0111
     world.send(STRANGER, world.vote.settle(job_id, ALL_SEATS))
     free = [world.vault.account(organisation.address).free for organisation in ORGANISATIONS]
-    assert free == [STAKE - LEASE_BOND - VOTE_BOND] * 3 + [STAKE - LEASE_BOND]
+    leased = [epochs * LEASE_BOND for epochs in CAPACITIES]
+    assert free == [STAKE - bond - VOTE_BOND for bond in leased[:3]] + [STAKE - leased[3]]
     assert world.vault.account(TREASURY.address).credit == 3 * VOTE_BOND
 
 
 def test_removed_organisation_votes_in_the_open_round_and_in_no_later_one(world: World) -> None:
     job_id = world.submit_job()
     first = Verdict(digest("model 1"), world.train(job_id))
-    world.wait(1)
-    world.send(GOVERNANCE, world.registry.remove(ORGANISATIONS[0].address))
+    world.decide(world.registry.remove(ORGANISATIONS[0].address))
     # So that the removal is before the opening of the next round, not in the same second.
     world.wait(1)
     for index in range(4):

@@ -3,7 +3,6 @@
 from consortium_world import (
     BOTH,
     CLIENT,
-    GOVERNANCE,
     LEASE_BOND,
     MODEL,
     NODES,
@@ -38,9 +37,9 @@ def test_claim_and_next_vote_of_removed_organisation_are_refused_but_held_lease_
 ) -> None:
     job_id = world.submit_job()
     world.claim(job_id, NODES[0])
-    world.send(GOVERNANCE, world.registry.remove(ORGANISATIONS[0].address))
+    world.decide(world.registry.remove(ORGANISATIONS[0].address))
     world.deliver(job_id, NODES[0])
-    world.send(GOVERNANCE, world.registry.remove(ORGANISATIONS[1].address))
+    world.send(ORGANISATIONS[1], world.registry.resign())
     world.refused("SchedulerNotTrainer", NODES[1], world.scheduler.claim(job_id))
     assert not world.registry.is_active(NODES[1].address)
 
@@ -70,7 +69,7 @@ def test_update_after_the_lease_deadline_is_refused(world: World) -> None:
     world.claim(job_id, NODES[0])
     world.wait(TERMS.lease_time)
     fn = world.scheduler.submit_update(job_id, digest("late"), 1, "bafy")
-    deadline = world.scheduler.lease(job_id, 0).deadline
+    deadline = world.scheduler.lease_of(job_id, NODES[0].address).lease.deadline
     assert world.refused("SchedulerTooLate", NODES[0], fn)["deadline"] == deadline
 
 

@@ -5,10 +5,13 @@ from consortium_world import MODEL, NODES, ORGANISATIONS, STRANGER, TERMS, Verdi
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chain.calls import BlockRef
 from chain.contracts.seals import hash_result
-from chain.contracts.types import AgentView, Attempt, JobView, LeaseState, Phase
+from chain.contracts.types import AgentView, Attempt, Ballot, BallotState, JobView, LeaseState, Phase
+from chain.transport import RpcError
 
 BITMAPS = st.integers(0, 2**256 - 1)
+NO_BALLOT = Ballot(bytes(16), 0, 0, 0, 0, BallotState.NONE, 0, 0, 0)
 
 
 def separate_job_view(world: World, job_id: int, node: str, block: int) -> JobView:
@@ -16,34 +19,34 @@ def separate_job_view(world: World, job_id: int, node: str, block: int) -> JobVi
     scheduler, vote, registry = world.scheduler, world.vote, world.registry
     now = scheduler.round(job_id, block)
     held = scheduler.lease_of(job_id, node, block)
-    capacity = registry.trainer(node, block).capacity
     validator = registry.validator(node, now.opened_at, block)
     timestamp = world.w3.eth.get_block(block)["timestamp"]
-    leases = {first: scheduler.lease(job_id, first, block) for first in range(TERMS.epochs_per_round)}
-    overdue = sum(
-        1 << first
-        for first, lease in leases.items()
-        if lease.state is LeaseState.LIVE
-        and (lease.round, lease.attempt) == (now.number, now.attempt)
-        and lease.deadline <= timestamp
+    leases = {other: scheduler.lease_of(job_id, other, block) for other in registry.nodes(block=block)}
+    overdue = tuple(
+        other
+        for other, theirs in leases.items()
+        if theirs.held
+        and theirs.lease.state is LeaseState.LIVE
+        and theirs.lease.deadline <= timestamp < now.training_deadline
     )
     attempt = vote.attempt(job_id, block)
     if (attempt.round, attempt.attempt) != (now.number, now.attempt):
         attempt = Attempt(0, 0, 0, 0, bytes(16))  # what the vote contract still has of an earlier attempt
-    seen = world.lens.job_view(job_id, node, block)
+    seat = vote.ballot(job_id, validator.seat, block)
+    own = seat.account == validator.account
     return JobView(
         job_id=job_id,
         phase=scheduler.phase(job_id, block),
         job=scheduler.job(job_id, block),
         round=now,
-        lease_held=held is not None,
-        lease_first=held.first if held else seen.lease_first,
-        lease=held.lease if held else seen.lease,
-        quota=scheduler.quota(job_id, capacity, block) if capacity else 0,
+        lease_held=held.held,
+        lease=held.lease,
+        share=held.share,
+        quota=scheduler.quota(job_id, node, block),
         attempt=attempt,
         revealable_from=vote.revealable_from(job_id, block),
-        voted=validator.account in {o.address for o in ORGANISATIONS}
-        and bool(attempt.voted >> validator.seat & 1),
+        voted=own and bool(attempt.voted >> validator.seat & 1),
+        ballot=seat.ballot if own else NO_BALLOT,
         overdue=overdue,
     )
 
@@ -56,7 +59,10 @@ def separate_view(world: World, node: str, block: int) -> AgentView:
         node=known,
         organisation=world.registry.organisation(known.account, block),
         active=world.registry.is_active(node, block),
+        record=world.scheduler.node_record(node, block),
+        votes=world.vote.vote_record(known.account, block),
         account=world.vault.account(known.account, block),
+        paused=world.scheduler.paused(block),
         jobs=tuple(separate_job_view(world, job, node, block) for job in world.scheduler.open_jobs(block)),
     )
 
@@ -76,8 +82,8 @@ def test_lens_equals_the_separate_views_at_every_step_of_a_round(world: World) -
     check_views(world)
     world.wait(TERMS.lease_time)
     check_views(world)
-    assert world.lens.job_view(job_id, NODES[0].address).overdue == 1
-    world.send(STRANGER, world.scheduler.expire(job_id, 0))
+    assert world.lens.job_view(job_id, NODES[0].address).overdue == (NODES[0].address,)
+    world.send(STRANGER, world.scheduler.expire(job_id, NODES[0].address))
     world.claim(job_id, NODES[1])
     world.deliver(job_id, NODES[1])
     world.wait_until(world.scheduler.round(job_id).training_deadline)
@@ -88,6 +94,11 @@ def test_lens_equals_the_separate_views_at_every_step_of_a_round(world: World) -
         check_views(world)
     world.finalize(job_id, verdict)
     check_views(world)
+    world.settle_all(job_id)
+    check_views(world)
+    world.decide(world.scheduler.set_paused(True))
+    check_views(world)
+    assert world.lens.view_for().paused
     assert world.scheduler.round(job_id).number == 2
 
 
@@ -99,7 +110,7 @@ def test_view_pinned_to_a_block_stays_while_the_chain_moves_on(world: World) -> 
     assert world.lens.view_for(NODES[0].address, block) == view
     assert view.jobs[0].phase is Phase.TRAINING and not view.jobs[0].lease_held
     later = world.lens.view_for(NODES[0].address)
-    assert later.jobs[0].lease_held and later.jobs[0].lease.node == NODES[0].address
+    assert later.jobs[0].lease_held and later.jobs[0].lease.epochs == range(1)
     assert view.jobs[0].round.model_digest == MODEL.digest
 
 
@@ -110,6 +121,29 @@ def test_view_when_there_are_several_pages_of_jobs_then_shows_each_job_once(
     jobs = [world.submit_job() for _ in range(3)]
     monkeypatch.setattr("chain.contracts.lens.PAGE", page)
     assert [job.job_id for job in world.lens.view_for(NODES[0].address).jobs] == jobs
+
+
+def test_view_when_jobs_cost_more_gas_than_a_call_gets_then_is_read_in_smaller_pages(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [world.submit_job() for _ in range(5)]
+    asked, read = [], world.lens._read
+
+    def limited(name: str, node: str, start: int, page: int, *, block: BlockRef) -> object:
+        asked.append(page)
+        if page > 2:
+            raise RpcError("eth_call", {"code": -32000, "message": "out of gas"})
+        return read(name, node, start, page, block=block)
+
+    monkeypatch.setattr("chain.contracts.lens.PAGE", 8)
+    monkeypatch.setattr(world.lens, "_read", limited)
+    assert [job.job_id for job in world.lens.view_for(NODES[0].address).jobs] == jobs
+    assert asked == [8, 4, 2, 2, 2]
+
+
+def test_view_that_the_chain_refuses_at_any_size_is_an_error(world: World) -> None:
+    with pytest.raises(RpcError):
+        world.lens.view_for(block=10**9)
 
 
 def test_view_without_node_shows_the_jobs_alone(world: World) -> None:
