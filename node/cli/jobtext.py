@@ -79,7 +79,9 @@ def print_job(
         f"prices    {format_units(terms.epoch_price)} per epoch, {format_units(terms.vote_price)} per vote, "
         f"budget {format_units(job.budget)} tokens"
     )
-    click.echo(f"bonds     {format_units(job.lease_bond)} per lease, {format_units(job.vote_bond)} per vote")
+    click.echo(
+        f"bonds     {format_units(job.lease_bond)} per leased epoch, {format_units(job.vote_bond)} per vote"
+    )
     if watch.summaries:
         click.echo()
         console().print(watch.table())

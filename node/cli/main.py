@@ -18,9 +18,12 @@ from node.cli.common import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE, examples
 GROUPS: Mapping[str, str] = {
     "devnet": "A local chain for trying things out.",
     "account": "Keys in encrypted keystores.",
+    "org": "The member organisations, and a member's way out.",
     "node": "Set up and run an organisation's node.",
     "job": "Submit jobs and see what becomes of them.",
-    "model": "Fetch, score and use trained models.",
+    "model": "Models: fetch, score and use them, register and promote them.",
+    "vote": "Votes that validators sign and anyone carries.",
+    "gov": "Propose, vote, and carry out what the members have decided.",
     "rewards": "What an account has earned and staked.",
     "audit": "Check a job from nothing but the chain and IPFS.",
     "ipfs": "The embedded IPFS daemon.",

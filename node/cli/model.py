@@ -1,4 +1,4 @@
-"""``milon model``: fetch, score and use what a job has trained."""
+"""``milon model``: fetch, score and use what jobs have trained; register it under a name, promote it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from node.cli.common import JobId, emit, examples, json_option, print_table, progress
+from node.cli.release import list_, promote, register, rollback, show
 from node.cli.session import Session, session_options
 
 if TYPE_CHECKING:
@@ -23,22 +24,36 @@ _TIMEOUT = click.option(
     help="Seconds for each attempt to fetch it.",
 )  # fmt: skip
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-_WHICH = click.argument("which", metavar="JOB|FILE")
+_WHICH = click.argument("which", metavar="JOB|NAME[@VERSION]|FILE")
 
 
 @click.group(
-    epilog=examples("milon model fetch 1 --out model.safetensors", "milon model predict 1 --input scan.png")
+    epilog=examples(
+        "milon model list",
+        "milon model fetch digits --out model.safetensors",
+        "milon model predict digits@3 --input scan.png",
+        "milon model register digits 7 --keystore client",
+    )
 )
 def model() -> None:
-    """Fetch, score and use what a job has trained."""
+    """Models that jobs have trained: fetch, score and use them, register and promote them under a name.
+
+    NAME means the promoted version of a model, or its newest where none is promoted; NAME@VERSION a certain one.
+    """
+
+
+for _command in (list_, show, register, promote, rollback):
+    model.add_command(_command)
 
 
 @model.command(
     epilog=examples(
-        "milon model fetch 1 --out model.safetensors", "milon model fetch 1 --round 3 --out r3.safetensors"
+        "milon model fetch digits --out model.safetensors",
+        "milon model fetch digits@3 --out digits-3.safetensors",
+        "milon model fetch 1 --round 3 --out r3.safetensors",
     )
 )
-@click.argument("job_id", metavar="JOB", type=JobId())
+@click.argument("which", metavar="JOB|NAME[@VERSION]")
 @_ROUND
 @click.option(
     "--out",
@@ -50,20 +65,21 @@ def model() -> None:
 @json_option
 @session_options(ipfs=True)
 def fetch(
-    session: Session, job_id: int, round_number: int | None, out: Path, timeout: float, as_json: bool
+    session: Session, which: str, round_number: int | None, out: Path, timeout: float, as_json: bool
 ) -> None:
-    """Fetch a model of a job, from any address announced for it, and check it against the chain's digest.
+    """Fetch a model, of a JOB or of a NAME, from any address announced for it, and check it against the chain's digest.
 
     Writes the weights (safetensors) and, beside them, the job's spec.
     """
     from node.models import save_model
 
     with progress("fetching the model", quiet=as_json):
-        found = _of_job(session, job_id, round_number, timeout)
+        job_id, version, found = _published(session, which, round_number, timeout)
         beside = save_model(found, out)
     digest = found.state.digest()
     facts = {
         "job_id": job_id,
+        "version": version,
         "round": found.round,
         "digest": digest,
         "score": found.score,
@@ -71,10 +87,11 @@ def fetch(
         "spec": beside,
     }
     score = "" if found.score is None else f", accuracy {found.score:.4f} as the consortium voted"
+    what = f"{version}: model" if version else "model"
     emit(
         as_json,
         facts,
-        f"model of round {found.round} of job {job_id}{score}\ndigest  {digest.hex()} (as on the chain)\n"
+        f"{what} of round {found.round} of job {job_id}{score}\ndigest  {digest.hex()} (as on the chain)\n"
         f"wrote   {out} and {beside}\nnext    milon model evaluate {out} --data FILE",
     )
 
@@ -101,7 +118,7 @@ def evaluate(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Score a model, of a JOB or in a FILE, on labelled data."""
+    """Score a model, of a JOB or a NAME or in a FILE, on labelled data."""
     from node.models import labelled
     from node.training.evaluate import evaluate as score_of
 
@@ -157,7 +174,7 @@ def predict(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Ask a model, of a JOB or in a FILE, what samples are: prints the most probable class and its probability."""
+    """Ask a model, of a JOB or a NAME or in a FILE, what samples are: prints the most probable class of each."""
     from node.data.inputs import load_inputs
     from node.training.evaluate import predict as probabilities_of
 
@@ -182,27 +199,47 @@ def predict(
 
 
 def _either(session: Session, which: str, round_number: int | None, timeout: float) -> Model:
-    """The model that JOB|FILE means."""
+    """The model that JOB|NAME[@VERSION]|FILE means."""
     from node.models import read_model
 
-    if which.isdecimal() and not Path(which).exists():
-        return _of_job(session, int(which), round_number, timeout)
     path = Path(which)
     if not path.is_file():
-        raise click.BadParameter(f"{which!r} is neither a job's number nor a file", param_hint="JOB|FILE")
+        return _published(session, which, round_number, timeout)[2]
     if round_number is not None:
         raise click.UsageError("--round belongs to a JOB; a FILE holds one model")
     return read_model(path)
 
 
-def _of_job(session: Session, job_id: int, round_number: int | None, timeout: float) -> Model:
+def _published(
+    session: Session, which: str, round_number: int | None, timeout: float
+) -> tuple[int, str | None, Model]:
+    """Job, NAME@VERSION if it was named so, and model that JOB|NAME[@VERSION] means."""
     from chain.paths import home
     from node.follow import read_history
     from node.models import fetch_model
 
+    job_id, version = _job_of(session, which)
+    if version is not None and round_number is not None:
+        raise click.UsageError("--round belongs to a JOB; a version is the model of its job's last round")
     history = read_history(session.consortium, job_id)
     with session.ipfs(timeout) as ipfs:
-        return fetch_model(session.consortium, history, ipfs, home() / "models", round_number, timeout)
+        found = fetch_model(session.consortium, history, ipfs, home() / "models", round_number, timeout)
+    return job_id, version, found
+
+
+def _job_of(session: Session, which: str) -> tuple[int, str | None]:
+    """The job that trained a model, and NAME@VERSION where it was named so."""
+    from node.releases import NAME, find_version, parse_reference
+
+    if which.isdecimal() and which.isascii():
+        return JobId().convert(which, None, None), None
+    if not NAME.fullmatch(which.partition("@")[0]):
+        raise click.BadParameter(
+            f"{which!r} is neither a job's number, nor a model's NAME or NAME@VERSION, nor a file"
+        )
+    reference = parse_reference(which)
+    version = find_version(session.consortium, reference)
+    return version.job_id, f"{reference.name}@{version.number}"
 
 
 def _holdout(session: Session, which: str, timeout: float) -> Dataset:
@@ -210,14 +247,15 @@ def _holdout(session: Session, which: str, timeout: float) -> Dataset:
     from node.follow import read_history
     from node.models import job_content
 
-    if not which.isdecimal():
-        raise click.UsageError("give --data; only a JOB has held-out data of its own")
-    history = read_history(session.consortium, int(which))
+    if Path(which).is_file():
+        raise click.UsageError("give --data; only a JOB, and a NAME by its job, has held-out data of its own")
+    job_id, _ = _job_of(session, which)
+    history = read_history(session.consortium, job_id)
     with session.ipfs(timeout) as ipfs:
         content = job_content(session.consortium, history, ipfs, home() / "models", timeout)
         if content.spec.holdout is None:
             raise click.UsageError(
-                f"job {which} trains on private data and has no held-out data; give --data"
+                f"job {job_id} trains on private data and has no held-out data; give --data"
             )
         return content.holdout()
 

@@ -19,6 +19,7 @@ from node.cli.common import (
     set_option,
     to_json,
 )
+from node.cli.rotate import rotate
 from node.cli.session import (
     DEFAULT_IPFS,
     DEFAULT_RPC,
@@ -52,6 +53,9 @@ _CONFIG = click.option(
 )
 def node() -> None:
     """Set up and run an organisation's node."""
+
+
+node.add_command(rotate)
 
 
 @node.command(
@@ -187,7 +191,14 @@ def register(
     from node.config import load_config
     from node.keys import Key as KeyOf
     from node.keys import open_wallet
-    from node.membership import Declaration, lacks_gas, missing_stake, register_node, stake_up_to
+    from node.membership import (
+        Declaration,
+        lacks_gas,
+        missing_for_bonds,
+        missing_stake,
+        register_node,
+        stake_up_to,
+    )
 
     loaded = load_config(config, dict(overrides))
     session = _session(loaded, key)
@@ -210,6 +221,12 @@ def register(
     if not bonded:
         least, has = format_units(consortium.vault.minimum_stake()), format_units(held.free + held.locked)
         lines.append(f"warning: {least} tokens of stake are needed to vote, there are {has}; add --stake")
+    missing = missing_for_bonds(consortium, account, declared.roles)
+    if missing:
+        lines.append(
+            f"warning: the bonds of one epoch and one vote need {format_units(missing)} tokens more of stake, and "
+            "each further epoch its own; add --stake, or the node will claim nothing"
+        )
     if lacks_gas(consortium, own.address):
         lines.append(
             "warning: the node has no coin to pay for gas; send it some"
@@ -242,8 +259,10 @@ def run(
 ) -> None:
     """Run the node until it is told to stop (Ctrl-C, or SIGTERM).
 
-    It may be killed at any moment and started again: it goes on where the chain says that it is. Logs go to standard
-    error; with --json, one line on standard output says when it is ready, its address, and where its health is.
+    Told to stop, it first delivers what it leased, for at most node.drain seconds; told again, it stops at once. It
+    may be killed at any moment and started again: it goes on where the chain says that it is. Logs go to standard
+    error; with --json, one line on standard output says when it is ready, its address, where its
+    health is, and its process id.
     """
     from node.config import load_config
 

@@ -140,7 +140,6 @@ def _job_facts(job: JobView) -> dict[str, Any]:
         "phase": job.phase,
         "round": job.round.number,
         "lease": job.lease if job.lease_held else None,
-        "lease_first": job.lease_first if job.lease_held else None,
         "voted": job.voted,
     }
 
@@ -148,9 +147,9 @@ def _job_facts(job: JobView) -> dict[str, Any]:
 def _job_line(job: JobView) -> str:
     parts = [f"round {job.round.number} of {job.job.terms.rounds}", job.phase.name.lower()]
     if job.lease_held:
-        last = job.lease_first + job.lease.count - 1
+        last = job.lease.first + job.lease.count - 1
         did = "delivered" if job.lease.state == LeaseState.DELIVERED else "holds"
-        parts.append(f"{did} epochs {job.lease_first} to {last}")
+        parts.append(f"{did} epochs {job.lease.first} to {last}")
     if job.voted:
         parts.append("voted")
     elif job.phase == Phase.VOTING:

@@ -27,6 +27,7 @@ _STYLES = {
     "missed": "bold red",
     "penalty": "bold red",
     "failed": "bold red",
+    "waits": "yellow",
     "cancel": "yellow",
     "undone": "yellow",
     "ended": "bold",
@@ -132,7 +133,8 @@ class JobWatch:
                 members = event.eligible.bit_count()
                 return (
                     "opened",
-                    f"{again}from model {short(event.model_digest)}, quorum {event.quorum} of {members}",
+                    f"{again}from model {short(event.model_digest)}, quorum {event.quorum} of {members}"
+                    f"{_carried(event.carried)}",
                 )
             case ev.EpochsLeased():
                 return "leased", f"{name(event.node):<{self._who}} {_epochs(event.first, event.count)}"
@@ -140,7 +142,8 @@ class JobWatch:
                 lost = f", loses {format_units(event.penalty)}" if event.penalty else ""
                 return "missed", f"{name(event.node):<{self._who}} {_epochs(event.first, event.count)}{lost}"
             case ev.UpdateSubmitted():
-                what = f"{_epochs(event.first, event.count)}, {_count(event.samples, 'sample')}"
+                kept = ", keeps its epochs" if event.kept else ""
+                what = f"{_epochs(event.first, event.count)}, {_count(event.samples, 'sample')}{kept}"
                 return "delivered", f"{name(event.node):<{self._who}} {what}"
             case ev.VoteCast():
                 tally = ""
@@ -160,16 +163,15 @@ class JobWatch:
             case ev.AttemptFailed():
                 what = "no quorum; the updates are kept" if event.voting else "too little was delivered"
                 return "failed", f"attempt {event.attempt}: {what}"
-            case ev.LeaseSettled() if event.penalty:
-                return (
-                    "penalty",
-                    f"{name(event.node):<{self._who}} update {event.first} loses {format_units(event.penalty)}",
-                )
-            case ev.VoteSettled() if event.penalty:
-                return (
-                    "penalty",
-                    f"{name(event.account):<{self._who}} vote loses {format_units(event.penalty)}",
-                )
+            case ev.UpdateRejected():
+                lost = f" loses {format_units(event.penalty)}" if event.penalty else " was rejected"
+                what = f"update of {_epochs(event.first, event.count)}{lost}"
+                return "penalty", f"{name(event.node):<{self._who}} {what}"
+            case ev.VotePenalised() if event.penalty:
+                lost = format_units(event.penalty)
+                return "penalty", f"{name(event.account):<{self._who}} vote loses {lost}"
+            case ev.TrainerWaits():
+                return "waits", f"{name(event.node):<{self._who}} for a share of the next round"
             case ev.JobCancelRequested():
                 return "cancel", "asked for by the client; the job ends after this round"
             case ev.JobEnded():
@@ -242,6 +244,10 @@ def rounds_table(summaries: Iterable[RoundSummary]) -> Table:
 
 def _epochs(first: int, count: int) -> str:
     return f"epoch {first}" if count == 1 else f"epochs {first} to {first + count - 1}"
+
+
+def _carried(leases: int) -> str:
+    return f", {_count(leases.bit_count(), 'lease')} carried over" if leases else ""
 
 
 def _count(number: int, what: str) -> str:
