@@ -140,6 +140,25 @@ class NodeSection(Section):
     keep_updates: bool = option(
         True, "true or false", "validators serve every update that they fetched until its round is final"
     )
+    keep_leases: bool = option(
+        True,
+        "true or false",
+        "lease the same epochs of the next round with each update, without a transaction",
+    )
+    settle_every: int = option(
+        10,
+        "a whole number from 1 to 200",
+        "closed rounds of a job whose rewards are collected in one transaction",
+        ge=1,
+        le=200,
+    )
+    drain: float = option(
+        30.0,
+        "seconds from 0 to 86400",
+        "how long an agent that is told to stop goes on to deliver what it leased; 0 stops it at once",
+        ge=0,
+        le=86400,
+    )
 
     @property
     def role_mask(self) -> int:

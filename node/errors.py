@@ -25,3 +25,7 @@ class SpecError(MilonError):
 
 class TrainingError(MilonError):
     """Local training cannot go on, for example because the loss is not finite."""
+
+
+class StakeError(MilonError):
+    """The organisation's free stake does not cover what is to be done."""

@@ -21,21 +21,22 @@ from pathlib import Path
 from typing import Self
 
 from eth_utils.address import to_checksum_address
+from web3.contract.contract import ContractFunction
 
 from chain.backends import supervised
-from chain.compiler import load_artifact
 from chain.consent import sign_consent
 from chain.consortium import Consortium
+from chain.contracts.governor import Action, Proposal, Support
 from chain.contracts.token import to_units
 from chain.contracts.types import Role
-from chain.deployment import deploy
-from chain.deployment_config import DeploymentConfig, Member, Mint
-from chain.deployment_file import CONTRACTS
+from chain.deployment import deploy, packaged_artifacts
+from chain.deployment_config import DeploymentConfig, Governance, Member, Mint
 from chain.devaccounts import dev_accounts
 from chain.devnet import Devnet, start_devnet
 from chain.errors import MilonError
 from chain.heads import HeadWatcher
-from chain.sender import Sender
+from chain.sender import Receipt, Sender
+from chain.transport import rpc
 from chain.wallet import Wallet, from_plain_key
 from node.storage.ipfs import IpfsClient
 from node.storage.process import DaemonProcess, first_line, start_daemon
@@ -44,6 +45,8 @@ DEPLOYER, CLIENT, FIRST_ORGANISATION = 0, 1, 2
 _START_S, _STOP_S = 60.0, 10.0
 _STAKE = Decimal(1_000)
 _CLIENT_TOKENS = Decimal(1_000_000)
+# Seconds are enough where all members are one machine's processes.
+_GOVERNANCE = Governance(voting_delay=0, voting_period=5, timelock=0)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class MemberSpec:
 
 @dataclass
 class AgentProcess:
-    """A running `milon node run`. `health` is the URL of its endpoint."""
+    """A running `milon node run`. `health` is the URL of its endpoint, `pid` its own process, not its supervisor's."""
 
     member: MemberSpec
     address: str
@@ -72,11 +75,17 @@ class AgentProcess:
     log: Path
     process: subprocess.Popen[str] | None = None
     health: str = ""
+    pid: int = 0
 
     @property
     def running(self) -> bool:
         """Whether its process lives."""
         return self.process is not None and self.process.poll() is None
+
+    @property
+    def exit_status(self) -> int | None:
+        """What its process ended with; None while it lives, or if it was never started."""
+        return None if self.process is None else self.process.poll()
 
 
 @dataclass
@@ -84,12 +93,17 @@ class LocalNetwork:
     """See `start`. Organisation `i` has the devnet's key `2 + i`, its node `2 + len(members) + i`, the client 1.
 
     `report` is told what happens, a line each. With `shared_ipfs` all agents use one daemon, as people run Kubo.
+    `config` is laid over the agents' configurations, keys as in `node.jobs`. `max_share`: the part of a round's
+    epochs that one organisation may hold; all of them unless it is to matter, so that one alone can finish a job.
+
+    The members govern from the start (see `decide`); the deployer has no power.
     """
 
     root: Path
     members: Sequence[MemberSpec]
     shared_ipfs: bool = False
     config: dict[str, object] = field(default_factory=dict)
+    max_share: Decimal = Decimal(1)
     report: Callable[[str], None] = lambda line: None
 
     def __post_init__(self) -> None:
@@ -152,6 +166,34 @@ class LocalNetwork:
         """A client of one member's daemon."""
         return IpfsClient(self.daemons[0 if self.shared_ipfs else index].api, timeout=60.0)
 
+    def decide(self, *calls: ContractFunction, why: str = "") -> Receipt:
+        """The members propose, approve and execute these calls; takes about so many seconds as a vote lasts."""
+        governor = self.consortium.governor
+        proposal = Proposal(tuple(Action.of(call) for call in calls), why)
+        present = [i for i in range(len(self.members)) if self._is_member(i)]
+        with self.sender(FIRST_ORGANISATION + present[0]) as proposer:
+            proposer.send(governor.propose(proposal))
+        self._await_time(governor.snapshot(proposal.id) + 1)
+        for index in present:
+            with self.sender(FIRST_ORGANISATION + index) as member:
+                member.send(governor.cast_vote(proposal.id, Support.FOR))
+        self._await_time(governor.deadline(proposal.id) + 1)
+        with self.sender(DEPLOYER) as anyone:
+            anyone.send(governor.queue(proposal))
+            return anyone.send(governor.execute(proposal))
+
+    def _is_member(self, index: int) -> bool:
+        return self.consortium.registry.is_member(self.organisation(index).address)
+
+    def _await_time(self, timestamp: int) -> None:
+        """Wait until the chain's newest block is of this time or later."""
+        with HeadWatcher(self.devnet.url) as heads:
+            while (
+                int(rpc(self.consortium.w3, "eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+                < timestamp
+            ):
+                heads.wait(heads.state.block, 1.0)
+
     def _deploy(self) -> Path:
         accounts = [self.organisation(i).address for i in range(len(self.members))]
         config = DeploymentConfig(
@@ -160,8 +202,10 @@ class LocalNetwork:
                 for m, a in zip(self.members, accounts, strict=True)
             ),
             mints=(Mint(account=to_checksum_address(self.wallet(CLIENT).address), tokens=_CLIENT_TOKENS),),
+            governance=_GOVERNANCE,
+            max_share=self.max_share,
         )
-        artifacts = {name: load_artifact(name) for name in CONTRACTS}
+        artifacts = packaged_artifacts()
         w3 = self.devnet.connect()
         with Sender(w3, self.wallet(DEPLOYER), state_dir=self.root / "locks") as sender:
             result = deploy(sender, artifacts, config, self.root / "deployments")
@@ -203,6 +247,8 @@ class LocalNetwork:
                 "capacity": member.capacity,
                 "data_dir": str(folder),
                 "device": "cpu",
+                # What they hold is not finished when all of it ends.
+                "drain": 0,
             },
             "ipfs": {"api": self.daemons[0 if self.shared_ipfs else index].api},
             "log": {"format": "json"},
@@ -256,6 +302,12 @@ class LocalNetwork:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(_STOP_S)
 
+    def stop_agent(self, index: int) -> None:
+        """Tell an agent to stop, as a service manager would: it delivers what it holds first (`node.drain`)."""
+        agent = self.agents[index]
+        if agent.running:
+            os.kill(agent.pid, signal.SIGTERM)
+
     def signal_agent(self, index: int, number: signal.Signals) -> None:
         """Send a signal to an agent and its supervisor."""
         process = self.agents[index].process
@@ -286,7 +338,8 @@ class LocalNetwork:
         line = first_line(agent.process, _START_S)
         if not line:
             raise MilonError(f"agent {agent.member.name} did not start; see {agent.log}")
-        agent.health = str(json.loads(line)["health"])
+        ready = json.loads(line)
+        agent.health, agent.pid = str(ready["health"]), int(ready["pid"])
 
     def _end_agents(self) -> None:
         """Ask all to stop, then wait for each: they take their time side by side."""

@@ -80,6 +80,16 @@ def missing_stake(consortium: Consortium, account: str, target: int) -> int:
     return missing
 
 
+def missing_for_bonds(consortium: Consortium, account: str, roles: Role) -> int:
+    """What an organisation's stake lacks to lease one epoch, where its node trains, and to vote, where it validates.
+
+    By the bonds of jobs that are submitted now; base units, 0 if nothing is missing. Raises ChainError.
+    """
+    bonds, held = consortium.scheduler.parameters(), consortium.vault.account(account)
+    least = bonds.lease_bond * (Role.TRAINER in roles) + bonds.vote_bond * (Role.VALIDATOR in roles)
+    return max(least - held.free - held.locked, 0)
+
+
 def stake_up_to(consortium: Consortium, organisation: Sender, target: int) -> int:
     """Stakes what is missing to ``target`` base units of free and locked stake; returns how much that was.
 

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from chain.calls import BlockRef
 from chain.consortium import Consortium
-from chain.contracts.event_types import VoteCast, Withdrawn
+from chain.contracts.event_types import Withdrawn
 from chain.contracts.token import format_units
-from chain.contracts.types import BallotState, Job, JobStatus, Lease, LeaseState, Round
+from chain.contracts.types import (
+    BallotState,
+    Job,
+    JobStatus,
+    Lease,
+    LeaseState,
+    Outcome,
+    SeatBallot,
+    Verdict,
+    VerdictState,
+)
 from chain.errors import ChainError
 from chain.sender import Sender
 from chain.transport import rpc
-from node.joblog import JobHistory, JobLog
+from node.joblog import JobLog
+from node.leases import Standing, brought_up_to_date
 
 
 @dataclass(frozen=True)
@@ -19,15 +32,21 @@ class Unsettled:
     """What settlement of one job would do for one organisation; amounts in base units of the token.
 
     Attributes:
-        leases: first epochs of its nodes' leases that can be settled, a bitmap; seats: its seat where its vote can.
+        nodes: its nodes for which settlement does something; seats: its seat where that does, a bitmap.
         reward: what it would be credited. penalty: what it would lose of its locked stake.
+        unlocked: what would be free of its locked stake. released: epochs of its share that are over.
     """
 
     job_id: int
-    leases: int
+    nodes: tuple[str, ...]
     seats: int
     reward: int
     penalty: int
+    unlocked: int
+    released: int
+
+    def __bool__(self) -> bool:
+        return bool(self.nodes or self.seats)
 
 
 def nodes_of(consortium: Consortium, account: str) -> list[str]:
@@ -49,27 +68,39 @@ def unsettled(consortium: Consortium, log: JobLog, account: str) -> list[Unsettl
     found = []
     for job_id in range(1, consortium.scheduler.job_count() + 1):
         history = log.job(job_id)
-        firsts = sorted({first for node in nodes for first in history.firsts_of(node)})
-        voted = _voted(history, account)
-        if not firsts and not voted:
-            continue
-        job, round_ = consortium.scheduler.job(job_id), consortium.scheduler.round(job_id)
-        leases, reward, penalty = _leases(consortium, job_id, job, round_, firsts, nodes)
-        seats = 0
-        if voted:
-            seats, vote_reward, vote_penalty = _ballot(consortium, job_id, job, seat, account)
-            reward, penalty = reward + vote_reward, penalty + vote_penalty
-        if leases or seats:
-            found.append(Unsettled(job_id, leases, seats, reward, penalty))
+        lessees = history.lessees()
+        trained = [node for node in nodes if node in lessees]
+        if trained or account in history.voters():
+            owed = owing(consortium, job_id, trained, account, seat)
+            if owed:
+                found.append(owed)
     return found
 
 
-def settle(consortium: Consortium, sender: Sender, owing: Unsettled) -> None:
+def owing(consortium: Consortium, job_id: int, nodes: Iterable[str], account: str, seat: int) -> Unsettled:
+    """What settling these nodes and the seat of one organisation would do now. Raises ChainError."""
+    block = int(rpc(consortium.w3, "eth_blockNumber"), 16)
+    job = consortium.scheduler.job(job_id, block)
+    books = _Leases(consortium, job_id, job, block)
+    involved = tuple(node for node in nodes if books.add(node))
+    votes = _votes(consortium, job_id, job, account, seat, block)
+    return Unsettled(
+        job_id,
+        involved,
+        1 << seat if any(votes) else 0,
+        books.due * job.terms.epoch_price + votes[0],
+        books.lost * job.lease_bond + votes[1],
+        books.freed * job.lease_bond + votes[2],
+        books.released,
+    )
+
+
+def settle(consortium: Consortium, sender: Sender, owed: Unsettled) -> None:
     """Settles one job for an organisation; anyone may. Raises ContractError, ChainError."""
-    if owing.leases:
-        sender.send(consortium.scheduler.settle(owing.job_id, owing.leases))
-    if owing.seats:
-        sender.send(consortium.vote.settle(owing.job_id, owing.seats))
+    if owed.nodes:
+        sender.send(consortium.scheduler.settle(owed.job_id, owed.nodes))
+    if owed.seats:
+        sender.send(consortium.vote.settle(owed.job_id, owed.seats))
 
 
 def unbond(consortium: Consortium, sender: Sender, amount: int) -> int:
@@ -104,47 +135,67 @@ def withdraw(consortium: Consortium, sender: Sender) -> int:
     return sum(event.amount for event in consortium.vault.events_of(Withdrawn, receipt))
 
 
-def _voted(history: JobHistory, account: str) -> bool:
-    return any(isinstance(event, VoteCast) and event.account == account for event in history.events)
+class _Leases:
+    """Adds up what settlement would do for some nodes, in epochs: `due` to pay, bonds `lost` and `freed`."""
+
+    def __init__(self, consortium: Consortium, job_id: int, job: Job, block: BlockRef) -> None:
+        self._scheduler, self._job_id, self._block = consortium.scheduler, job_id, block
+        self._outcomes: dict[int, Outcome] = {}
+        round_ = self._scheduler.round(job_id, block)
+        self._standing = Standing(job.status == JobStatus.OPEN, round_.number, round_.attempt, self._outcome)
+        self.due = self.lost = self.freed = self.released = 0
+
+    def add(self, node: str) -> bool:
+        """Whether settlement does anything for a node."""
+        # Every record is added up, whatever the first of them says.
+        return sum(self._take(stored) for stored in self._stored(node)) > 0
+
+    def _stored(self, node: str) -> Sequence[Lease]:
+        first = self._scheduler.stored_lease(self._job_id, node, 0, self._block)
+        further = range(1, first.extras + 1)
+        return [first, *(self._scheduler.stored_lease(self._job_id, node, s, self._block) for s in further)]
+
+    def _take(self, stored: Lease) -> bool:
+        lease, fate = brought_up_to_date(stored, self._standing)
+        over = lease.state in (LeaseState.SETTLED, LeaseState.MISSED)
+        lost = lease.bonded if fate.rejected or fate.missed else 0
+        freed = lease.bonded - lost if over else 0
+        self.due += lease.due
+        self.lost += lost
+        self.freed += freed
+        self.released += fate.released
+        return bool(lease.due or lease.accepted or lease.outliers or lost or freed or fate.released)
+
+    def _outcome(self, number: int) -> Outcome | None:
+        if number not in self._outcomes:
+            self._outcomes[number] = self._scheduler.outcome(self._job_id, number, self._block)
+        found = self._outcomes[number]
+        return found if any(found.model_digest) else None
 
 
-def _leases(
-    consortium: Consortium, job_id: int, job: Job, round_: Round, firsts: list[int], nodes: list[str]
+def _votes(
+    consortium: Consortium, job_id: int, job: Job, account: str, seat: int, block: BlockRef
 ) -> tuple[int, int, int]:
-    """Bitmap, reward and penalty of the leases that can be settled."""
-    bitmap = reward = penalty = 0
-    for first in firsts:
-        lease = consortium.scheduler.lease(job_id, first)
-        if lease.node not in nodes or not _is_over(lease, job, round_):
-            continue
-        bitmap |= 1 << first
-        if lease.state == LeaseState.LIVE:
-            penalty += job.lease_bond
-            continue
-        outcome = consortium.scheduler.outcome(job_id, lease.round)
-        if outcome.invalid >> first & 1:
-            penalty += job.lease_bond
-        elif not outcome.unpaid >> first & 1:
-            reward += lease.count * job.terms.epoch_price
-    return bitmap, reward, penalty
-
-
-def _is_over(lease: Lease, job: Job, round_: Round) -> bool:
-    """Whether the scheduler would settle this lease now; the same rule as its own."""
-    same_round = job.status == JobStatus.OPEN and lease.round == round_.number
-    if lease.state == LeaseState.DELIVERED:
-        return not same_round
-    return lease.state == LeaseState.LIVE and not (same_round and lease.attempt == round_.attempt)
-
-
-def _ballot(consortium: Consortium, job_id: int, job: Job, seat: int, account: str) -> tuple[int, int, int]:
-    """Bitmap, reward and penalty of the organisation's last vote, where that can be settled."""
-    ballot = consortium.vote.ballot(job_id, seat)
-    if ballot.account != account or ballot.state != BallotState.CAST:
+    """Reward, penalty and unlocked bond of an organisation's votes that can be settled."""
+    held = consortium.vote.ballot(job_id, seat, block)
+    if held.account != account or held.ballot.state == BallotState.NONE:
         return 0, 0, 0
-    verdict = consortium.vote.verdict(job_id, ballot.round, ballot.attempt)
-    if not verdict.closed:
-        return 0, 0, 0
-    reward = verdict.payment if verdict.matching >> seat & 1 else 0
-    penalty = job.vote_bond if verdict.penalised >> seat & 1 else 0
-    return 1 << seat, reward, penalty
+    verdict = consortium.vote.verdict(job_id, held.ballot.round, held.ballot.attempt, block)
+    return ballot_due(held, verdict, seat, job.terms.vote_price, job.vote_bond)
+
+
+def ballot_due(
+    held: SeatBallot, verdict: Verdict, seat: int, vote_price: int, vote_bond: int
+) -> tuple[int, int, int]:
+    """Reward, penalty and unlocked bond that settling a seat's stored ballot brings, base units.
+
+    `verdict` is that on the ballot's attempt.
+    """
+    reward = held.ballot.matched * vote_price
+    if held.ballot.state != BallotState.CAST or verdict.state == VerdictState.NONE:
+        return reward, 0, 0
+    if verdict.penalised >> seat & 1:
+        return reward, vote_bond, 0
+    if verdict.matching >> seat & 1:
+        reward += vote_price if verdict.state == VerdictState.FINAL else verdict.payment
+    return reward, 0, vote_bond

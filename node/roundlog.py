@@ -26,7 +26,8 @@ class RoundSummary:
         accuracy: lower median of the matching votes' scores, 0 to 1.
         seconds: from the opening of its first attempt to its end; train_seconds: to its last update. None
             when the events were fed without times.
-        leases: epochs were leased so often, over all attempts; expired: leases that were missed.
+        leases: epochs were leased so often, over all attempts, or carried over from the last round.
+        expired: leases that were missed.
         updates: delivered; accepted: of those, the ones that are in the model.
         votes: cast in the closing attempt; matching: seals that agree with the result; quorum: seals needed.
         eligible: organisations that could vote.
@@ -110,7 +111,7 @@ class RoundTracker:
     def _opened(self, event: ev.RoundOpened, at: float | None) -> None:
         state = self._open.get(event.round)
         if state is None:
-            self._open[event.round] = _Open(event, at)
+            self._open[event.round] = _Open(event, at, leases=event.carried.bit_count())
         else:
             # A new attempt keeps what was delivered; votes begin afresh.
             state.opened, state.votes = event, []

@@ -16,13 +16,14 @@ import shutil
 import signal
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from chain.contracts.event_types import ChainEvent, EpochsLeased
+from chain.contracts.event_types import ChainEvent, EpochsLeased, RoundOpened
 from chain.contracts.types import JobStatus, LeaseState
 from chain.errors import MilonError
 from node.audit import AuditReport, verify_job
@@ -42,6 +43,8 @@ MEMBERS = (
     MemberSpec("cygnus", capacity=2),
     MemberSpec("draco", capacity=1),
 )
+# None of them holds more than half of a round, whatever the others do.
+MAX_SHARE = Decimal("0.5")
 
 
 class Assassin:
@@ -54,26 +57,31 @@ class Assassin:
     def __call__(self, event: ChainEvent) -> None:
         """Called for each event as it is seen."""
         agent = self._network.agents[self._index]
-        if self.done or not isinstance(event, EpochsLeased) or event.node != agent.address or event.round < 2:
+        # Leases go on from round to round: from its opening on the agent holds one.
+        begun = isinstance(event, RoundOpened) or (
+            isinstance(event, EpochsLeased) and event.node == agent.address
+        )
+        if self.done or not isinstance(event, RoundOpened | EpochsLeased) or not begun or event.round < 2:
             return
         # Stopped first, so that it cannot deliver between the look at the chain and the kill.
         self._network.signal_agent(self._index, signal.SIGSTOP)
-        lease = self._network.consortium.scheduler.lease(event.job_id, event.first)
-        if lease.node == agent.address and lease.state == LeaseState.LIVE:
+        held = self._network.consortium.scheduler.lease_of(event.job_id, agent.address)
+        if held.held and held.lease.state == LeaseState.LIVE:
             self._network.kill_agent(self._index)
             self.done = True
             self._console.print(
-                f"[bold red]killed {agent.member.name} with SIGKILL; it holds a lease of {event.count} epochs[/]"
+                f"[bold red]killed {agent.member.name} with SIGKILL; "
+                f"it holds a lease of {held.lease.count} epochs[/]"
             )
         else:
             self._network.signal_agent(self._index, signal.SIGCONT)
 
 
-def settle_for_the_dead(network: LocalNetwork, job_id: int, epochs: int) -> None:
+def settle_for_the_dead(network: LocalNetwork, job_id: int) -> None:
     """Settle every lease and ballot of an ended job, whosever they are."""
     chain = network.consortium
     with network.sender(CLIENT) as sender:
-        sender.send(chain.scheduler.settle(job_id, (1 << epochs) - 1))
+        sender.send(chain.scheduler.settle(job_id, [agent.address for agent in network.agents]))
         sender.send(chain.vote.settle(job_id, (1 << len(MEMBERS)) - 1))
 
 
@@ -88,7 +96,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     overrides = {"schedule.rounds": str(arguments.rounds)} if arguments.rounds else {}
     plan = prepare_job(load_job(ROOT / "examples" / example, overrides))
     console.print(f"[bold]Milon: {len(MEMBERS)} organisations train one model, with no server[/]")
-    with LocalNetwork(folder / "network", MEMBERS, report=lambda line: console.print(f"  {line}")) as network:
+    with LocalNetwork(
+        folder / "network",
+        MEMBERS,
+        max_share=MAX_SHARE,
+        report=lambda line: console.print(f"  {line}"),
+    ) as network:
         chain = network.consortium
         with network.sender(CLIENT) as sender, network.ipfs() as ipfs:
             job = submit_job(plan, chain, sender, ipfs)
@@ -116,7 +129,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             )
             return 3
         if assassin.done:
-            settle_for_the_dead(network, job.job_id, plan.terms.epochs_per_round)
+            settle_for_the_dead(network, job.job_id)
             console.print("what the killed agent had earned was settled by the client, as anybody may")
         network.await_settlement(job.job_id)
         console.print()

@@ -6,15 +6,16 @@ The agent holds nothing that a crash could lose: what is in memory is a cache of
 from __future__ import annotations
 
 import threading
+import time
 
 from chain.consortium import Consortium
-from chain.contracts.types import AgentView
+from chain.contracts.types import AgentView, BallotState, JobView, LeaseState, Phase
 from chain.errors import ChainError, MilonError
 from chain.heads import HeadWatcher
 from chain.provider import ChainResetError
 from chain.reverts import ContractError
 from chain.sender import NotMinedError, Sender
-from node.agent.decide import Action, decide
+from node.agent.decide import Action, decide, may_vote
 from node.agent.hands import Hands
 from node.agent.housekeeping import Housekeeping
 from node.agent.jobs import JobDesk
@@ -33,9 +34,14 @@ LOST_RACES = frozenset(
     {
         "SchedulerAlreadyClaimed",
         "SchedulerAlreadyDelivered",
+        "SchedulerBarred",
+        "SchedulerEpochsLeft",
+        "SchedulerLeaseHeld",
         "SchedulerLeaseNotOverdue",
         "SchedulerNoEpochsLeft",
         "SchedulerNoLease",
+        "SchedulerPaused",
+        "SchedulerShareReached",
         "SchedulerTooLate",
         "SchedulerWrongPhase",
         "VoteAlreadyCast",
@@ -61,12 +67,17 @@ class Agent:
         metrics: Metrics,
         liveness: Liveness,
     ) -> None:
+        self._config = config.node
         self._chain = consortium
         self._me = address
         self._heads = heads
         self._metrics = metrics
         self._liveness = liveness
         self._stop = threading.Event()
+        self._drain = threading.Event()
+        self._drained_at: float | None = None
+        self._view: AgentView | None = None
+        self._draining = False
         self._backoff = Backoff()
         self._in_doubt = False
         self._hands = Hands(config, consortium, address, sender, ipfs, metrics)
@@ -75,7 +86,9 @@ class Agent:
         work_dir.mkdir(parents=True, exist_ok=True)
         keeper = Keeper(ipfs)
         self._desk = JobDesk(config, consortium, ipfs, work_dir, self._log)
-        self._work = Work(self._hands, self._desk, keeper, work_dir, heads.wake, self._stop.is_set)
+        self._work = Work(
+            self._hands, self._desk, keeper, work_dir, heads.wake, self._stop.is_set, self._drain.is_set
+        )
         self._housekeeping = Housekeeping(self._hands, self._desk, keeper, heads.wake)
 
     def stop(self) -> None:
@@ -83,8 +96,18 @@ class Agent:
         self._stop.set()
         self._heads.wake()
 
+    def drain(self) -> None:
+        """Make `run` return when what the node leased is delivered and settled, after `node.drain` seconds at most.
+
+        A second call stops at once.
+        """
+        if self._drain.is_set() or not self._config.drain:
+            self.stop()
+        self._drain.set()
+        self._heads.wake()
+
     def run(self) -> None:
-        """Cycle until `stop`.
+        """Cycle until `stop` or the end of `drain`, or until the organisation has left and nothing is left to do.
 
         Raises:
             ChainResetError: the chain is no longer the one that was deployed to.
@@ -98,6 +121,8 @@ class Agent:
                     break
                 wakes = self._heads.wakes
                 block = self._cycle_or_trouble(block)
+                if self._is_done():
+                    break
         finally:
             self._work.close()
             self._housekeeping.close()
@@ -121,7 +146,46 @@ class Agent:
             self._log.info("chain.recovered", block=seen)
         return seen
 
+    def _is_done(self) -> bool:
+        """Whether there is nothing to go on for: all that was held is done and settled, or draining took too long."""
+        view = self._view
+        if view is None:
+            return False
+        left = has_left(view)
+        if not left and not self._draining:
+            return False
+        if int(view.node.account, 16) == 0:
+            return True
+        if left and not self._draining:
+            self._hands.once(
+                "leaving", "node.leaving", hint="its organisation left; what it holds is finished"
+            )
+        late = False
+        if self._draining:
+            if self._drained_at is None:
+                self._drained_at = time.monotonic()
+                self._log.info("node.draining", seconds=self._config.drain, hint="stop again to stop at once")
+            late = time.monotonic() - self._drained_at >= self._config.drain
+        held = [job.job_id for job in view.jobs if holds(view, job, votes=left)]
+        if held and not late:
+            return False
+        if held:
+            self._log.warning(
+                "node.leaves_leases", jobs=held, hint="start it again in time, or their bonds pay"
+            )
+        try:
+            self._housekeeping.settle(view)
+        except ChainError as error:
+            self._log.warning("settle.failed", reason=str(error))
+        if left and not held:
+            self._log.info(
+                "node.finished", reason="its organisation is no member any more, and all is settled"
+            )
+        return True
+
     def _cycle(self) -> int:
+        # Known before the view is read: what an earlier cycle claimed is in it.
+        self._draining = self._drain.is_set()
         with self._metrics.timed("chain"):
             view = self._chain.lens.view_for(self._me)
             if self._desk.went_back(view.block_number):
@@ -130,9 +194,10 @@ class Agent:
         if undone:
             self._work.undo(undone)
             self._housekeeping.undo(undone)
+        self._view = view
         self._say_who_i_am(view)
         busy: set[int] = set()
-        actions = decide(view, self._me)
+        actions = decide(view, self._config.settle_every, draining=self._draining)
         for action in actions:
             if action.job_id not in busy and self._act(view, action):
                 busy.add(action.job_id)
@@ -188,7 +253,7 @@ class Agent:
         self._liveness.keep_troubles({_name(action) for action in due})
 
     def _say_who_i_am(self, view: AgentView) -> None:
-        if not view.node.account or int(view.node.account, 16) == 0:
+        if int(view.node.account, 16) == 0:
             self._hands.once(
                 "unregistered",
                 "node.unregistered",
@@ -201,9 +266,34 @@ class Agent:
             )
         else:
             self._hands.forget("unregistered")
+            if view.paused:
+                self._hands.once(
+                    "paused", "consortium.paused", hint="new rounds lease nothing until it goes on"
+                )
+            else:
+                self._hands.forget("paused")
             self._hands.once(
                 "active", "node.active", organisation=view.organisation.name, capacity=view.node.capacity
             )
+
+
+def has_left(view: AgentView) -> bool:
+    """Whether the node's organisation was a member and is none any more."""
+    return view.organisation.since != 0 and view.organisation.until != 0
+
+
+def holds(view: AgentView, job: JobView, *, votes: bool) -> bool:
+    """Whether the node has something to do or to wait for in an open job: a lease, or one that goes on.
+
+    With `votes`, also a vote of the open attempt, and whatever cannot be settled before the round is over.
+    """
+    lease = job.lease
+    if lease.state == LeaseState.LIVE or (lease.state == LeaseState.DELIVERED and (lease.kept or votes)):
+        return True
+    if not votes:
+        return False
+    cast = job.voted and job.ballot.state == BallotState.CAST
+    return cast or (job.phase in (Phase.TRAINING, Phase.VOTING) and may_vote(view, job))
 
 
 def _name(action: Action) -> str:

@@ -1,4 +1,4 @@
-"""What is not urgent: copies of models, where they are, other daemons, settlement of ended jobs."""
+"""What is not urgent: copies of models, where they are, other daemons, settlement of what is over."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Housekeeping:
             for job in view.jobs:
                 self._replicate(view, job)
         for job_id in self._desk.ended_and_unsettled():
-            self._hands.quietly(self._settle, job_id, view.organisation.seat)
+            self._hands.quietly(self._settle_ended, view, job_id)
         open_jobs = {job_id for job_id, _ in open_rounds}
         self._copies.forget(lambda key: isinstance(key, tuple) and key[1] not in open_jobs)
         self._share(view, open_rounds)
@@ -83,11 +83,23 @@ class Housekeeping:
                 )
                 self._hands.quietly(partial(self._hands.send, "update_node", fn, peer=address))
 
-    def _settle(self, job_id: int, seat: int) -> None:
-        """Collect what an ended job still owes to this node, and free its bonds."""
-        leases, seats = self._desk.unsettled(job_id, self._hands.me, seat)
-        if leases:
-            self._hands.send("settle", self._hands.chain.scheduler.settle(job_id, leases), job=job_id)
-        if seats:
-            self._hands.send("settle_votes", self._hands.chain.vote.settle(job_id, seats), job=job_id)
+    def settle(self, view: AgentView) -> None:
+        """Collect what the closed rounds of all jobs owe to the organisation, and free its bonds that are not at stake.
+
+        What fails is left for later, or for others.
+        """
+        for job_id in self._desk.ended_and_unsettled():
+            self._hands.quietly(self._settle_ended, view, job_id)
+        for job in view.jobs:
+            self._hands.quietly(self._collect, view, job.job_id)
+
+    def _settle_ended(self, view: AgentView, job_id: int) -> None:
+        self._collect(view, job_id)
         self._desk.settled(job_id)
+
+    def _collect(self, view: AgentView, job_id: int) -> None:
+        owed = self._desk.owing(job_id, view)
+        if owed.nodes:
+            self._hands.send("settle", self._hands.chain.scheduler.settle(job_id, owed.nodes), job=job_id)
+        if owed.seats:
+            self._hands.send("settle_votes", self._hands.chain.vote.settle(job_id, owed.seats), job=job_id)

@@ -11,7 +11,7 @@ from chain.consortium import Consortium
 from chain.contracts import event_types as ev
 from chain.contracts.seals import hash_result
 from chain.contracts.structs import to_events
-from chain.contracts.types import AgentView, BallotState, JobView, LeaseState
+from chain.contracts.types import AgentView, JobView
 from chain.errors import ChainError
 from node.agent.validator import RoundInputs, RoundResult
 from node.config import NodeConfig
@@ -20,6 +20,7 @@ from node.data.dataset import Dataset
 from node.data.private import PrivateData, load_private
 from node.errors import ContentError, ContentMissing, DataError, TrainingError
 from node.joblog import JobHistory, JobLog, accumulate
+from node.rewards import Unsettled, owing
 from node.spec import RULESET
 from node.storage.cache import ContentCache
 from node.storage.ipfs import IpfsClient
@@ -57,6 +58,7 @@ class JobDesk:
         self._ended: set[int] = set()
         self._settled: set[int] = set()
         self._peers: dict[str, str] = {}
+        self._organisations: dict[str, str] = {}
         self._fingerprint: object = None
         self._block = -1
 
@@ -86,6 +88,7 @@ class JobDesk:
                     j.round.attempt,
                     j.round.taken,
                     j.round.accumulator,
+                    j.round.awaited,
                     j.attempt.voted,
                 )
                 for j in view.jobs
@@ -99,7 +102,7 @@ class JobDesk:
                 self._forget(undone)
             events = to_events(batch.events)
             self._history.add(events)
-            self._note_peers(events)
+            self._note_nodes(events)
             self._check_complete(view)
             over = self._history.ended()
             self._fingerprint = fingerprint
@@ -116,7 +119,7 @@ class JobDesk:
         """
         for job in view.jobs:
             history, number = self._history.job(job.job_id), job.round.number
-            closed = number == 1 or number - 1 in history.results()
+            closed = number == 1 or history.result(number - 1) is not None
             if closed and history.submitted and accumulate(history.updates(number)) == job.round.accumulator:
                 continue
             self._forget(self._history.undo_from(0))
@@ -126,11 +129,12 @@ class JobDesk:
                 "or is still behind"
             )
 
-    def _note_peers(self, events: Iterable[ev.ChainEvent]) -> None:
+    def _note_nodes(self, events: Iterable[ev.ChainEvent]) -> None:
         for event in events:
             if isinstance(event, ev.NodeRegistered | ev.NodeUpdated):
                 self._peers[event.node] = event.peer
-            elif isinstance(event, ev.NodeRetired):
+                self._organisations[event.node] = event.account
+            elif isinstance(event, ev.NodeRetired | ev.NodeRotated):
                 self._peers.pop(event.node, None)
 
     def peers(self, me: str) -> list[str]:
@@ -236,19 +240,19 @@ class JobDesk:
         return sum(vote.seal == ballots.seal(hashed, vote.account) for vote in votes)
 
     def ended_and_unsettled(self) -> list[int]:
-        """Jobs that are over and may still owe something to this node."""
+        """Jobs that are over and may still owe something to this node's organisation."""
         return sorted(self._ended - self._settled)
 
-    def unsettled(self, job_id: int, node: str, seat: int) -> tuple[int, int]:
-        """Bitmaps of the node's leases and of its organisation's seat that an ended job has not settled."""
-        scheduler, vote = self._chain.scheduler, self._chain.vote
-        leases = 0
-        for first in self._history.job(job_id).firsts_of(node):
-            lease = scheduler.lease(job_id, first)
-            if lease.node == node and lease.state in (LeaseState.LIVE, LeaseState.DELIVERED):
-                leases |= 1 << first
-        ballot = vote.ballot(job_id, seat)
-        return leases, 1 << seat if ballot.state == BallotState.CAST else 0
+    def lessees(self, job_id: int, account: str) -> list[str]:
+        """The nodes of an organisation that ever leased epochs of a job, retired ones too."""
+        lessees = self._history.job(job_id).lessees()
+        return sorted(node for node in lessees if self._organisations.get(node) == account)
+
+    def owing(self, job_id: int, view: AgentView) -> Unsettled:
+        """What settling a job would do for this node's organisation now. Raises ChainError."""
+        account = view.node.account
+        nodes = self.lessees(job_id, account)
+        return owing(self._chain, job_id, nodes, account, view.organisation.seat)
 
     def _forget(self, undone: set[int]) -> None:
         self._accepted -= undone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -36,8 +37,11 @@ def run_agent(
 ) -> int:
     """Run one node until `stop` is set, or SIGINT or SIGTERM comes where this is the main thread.
 
+    The signals, and `stop`, let it deliver what it leased first, for at most `node.drain` seconds; a second signal
+    stops it at once. It also ends when its organisation has left the consortium and everything is settled.
+
     Without a key, or with `dry_run`, it watches and says what it would do, and sends nothing. `on_ready` is told the
-    node's address and its health URL once, when it starts to work.
+    node's address, its health URL and its process id once, when it starts to work.
     Returns 0 after an orderly stop.
 
     Raises:
@@ -70,7 +74,7 @@ def run_agent(
             health=health_url,
             mode="dry run" if sender is None else "live",
         )
-        on_ready({"address": address, "health": health_url})
+        on_ready({"address": address, "health": health_url, "pid": str(os.getpid())})
         with _stopping_on_signals(agent, stop):
             agent.run()
         log.info("node.stopped")
@@ -84,11 +88,11 @@ def _wallet(config: NodeConfig, consortium: Consortium) -> Wallet | None:
 
 @contextmanager
 def _stopping_on_signals(agent: Agent, stop: threading.Event | None) -> Iterator[None]:
-    """Within it, SIGINT and SIGTERM stop the agent (in the main thread only), and so does `stop`."""
+    """Within it, SIGINT and SIGTERM drain the agent (in the main thread only), and so does `stop`."""
     previous = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, lambda *_: agent.stop())
+            previous[number] = signal.signal(number, lambda *_: agent.drain())
     if stop is not None:
         threading.Thread(target=_stop_after, args=(stop, agent), name="stop", daemon=True).start()
     try:
@@ -100,4 +104,4 @@ def _stopping_on_signals(agent: Agent, stop: threading.Event | None) -> Iterator
 
 def _stop_after(event: threading.Event, agent: Agent) -> None:
     event.wait()
-    agent.stop()
+    agent.drain()

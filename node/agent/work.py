@@ -1,4 +1,4 @@
-"""The work of a round: claim, train, fetch, vote, reveal, and close what has failed."""
+"""The work of a round: claim, train, fetch, vote, reveal, close what has failed, and collect what is due."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ from typing import Any
 from web3.contract.contract import ContractFunction
 
 from chain.contracts.seals import hash_result
+from chain.contracts.token import format_units
 from chain.contracts.types import AgentView, JobView
 from node.agent.decide import (
     TURN_SECONDS,
     Action,
     Claim,
+    Enlist,
     Expire,
+    FreeShare,
     Prefetch,
     Reopen,
     Reveal,
+    Settle,
     Train,
     Vote,
+    claim_bond,
+    keeps,
+    vote_reserve,
 )
 from node.agent.hands import Hands
 from node.agent.jobs import JobDesk
@@ -28,12 +35,14 @@ from node.agent.sharing import Keeper
 from node.agent.tasks import Tasks
 from node.agent.trainer import LeasedWork, TrainedUpdate, train_lease
 from node.agent.validator import RoundResult, compute_result
+from node.errors import StakeError
 
 
 class Work:
     """Does what was decided, piece by piece: what takes long runs on threads, and is looked at again next time.
 
-    `wake` is called when a piece ends; `stopping` says that the agent is to end. Used from one thread.
+    `wake` is called when a piece ends; `stopping` says that the agent is to end, `draining` that it is to finish what
+    it holds before. Used from one thread.
     """
 
     def __init__(
@@ -44,18 +53,21 @@ class Work:
         work_dir: Path,
         wake: Callable[[], None],
         stopping: Callable[[], bool],
+        draining: Callable[[], bool] = lambda: False,
     ) -> None:
         self._hands = hands
         self._desk = desk
         self._keeper = keeper
         self._work_dir = work_dir
-        self._stopping = stopping
+        self._stopping, self._draining = stopping, draining
         self._tasks = Tasks(4, wake)
         # Whether content is there at all: for a stranger's job it may never come, and no work may wait behind that.
         self._joins = Tasks(8, wake)
         self._fetches = Tasks(1, wake)
         self._first_seen: dict[Action, int] = {}
         self._trained: dict[LeasedWork, TrainedUpdate] = {}
+        # Shares that settlement does not free: they are used up by leases of the round itself.
+        self._full: set[FreeShare] = set()
         self._time = 0
 
     def do(self, view: AgentView, action: Action) -> bool:
@@ -65,14 +77,20 @@ class Work:
             MilonError, OSError: what went wrong; it may be tried again.
         """
         self._time = view.timestamp
+        if isinstance(action, Settle):
+            return self._settle(view, action)
         if not self._joins.result(("join", action.job_id), partial(self._desk.takes_part, action.job_id)):
             return False
         job = next(j for j in view.jobs if j.job_id == action.job_id)
         match action:
             case Claim():
-                return self._claim(job)
+                return self._claim(view, job, "claim", self._hands.chain.scheduler.claim(job.job_id))
+            case Enlist():
+                return self._claim(view, job, "enlist", self._hands.chain.scheduler.enlist(job.job_id))
+            case FreeShare():
+                return self._free_share(view, action)
             case Train():
-                return self._train(job, action)
+                return self._train(view, job, action)
             case Prefetch():
                 return self._prefetch(job)
             case Vote():
@@ -80,8 +98,8 @@ class Work:
             case Reveal():
                 return self._reveal(view, job, action)
             case Expire():
-                fn = self._hands.chain.scheduler.expire(job.job_id, action.first)
-                return self._take_turn(view, action, "expire", fn, first=action.first)
+                fn = self._hands.chain.scheduler.expire(job.job_id, action.node)
+                return self._take_turn(view, action, "expire", fn, of=action.node)
             case Reopen():
                 if action.voting:
                     return self._take_turn(view, action, "fail", self._hands.chain.vote.fail(job.job_id))
@@ -117,13 +135,15 @@ class Work:
             if (work.job_id, work.round) not in open_rounds:
                 self._trained.pop(work, None)
         self._first_seen = {action: seen for action, seen in self._first_seen.items() if action in due}
+        self._full &= {action for action in due if isinstance(action, FreeShare)}
 
     def close(self) -> None:
         """Start nothing more."""
         for tasks in (self._tasks, self._joins, self._fetches):
             tasks.close()
 
-    def _claim(self, job: JobView) -> bool:
+    def _claim(self, view: AgentView, job: JobView, name: str, fn: ContractFunction) -> bool:
+        """Claim, or enlist for the next round, if what that needs is served and the stake covers it."""
         digest, content = job.round.model_digest, self._desk.content(job.job_id)
 
         def served() -> bool:
@@ -135,10 +155,30 @@ class Work:
         # A lease of what nobody serves would only cost its bond.
         if self._joins.result(("claim", job.job_id, job.round.number, digest), served) is None:
             return False
-        fn = self._hands.chain.scheduler.claim(job.job_id)
-        return self._hands.send("claim", fn, job=job.job_id, round=job.round.number)
+        _check_stake(view, job)
+        return self._hands.send(name, fn, job=job.job_id, round=job.round.number)
 
-    def _train(self, job: JobView, action: Train) -> bool:
+    def _free_share(self, view: AgentView, action: FreeShare) -> bool:
+        if action in self._full:
+            return False
+        owed = self._desk.owing(action.job_id, view)
+        if not owed.released:
+            self._full.add(action)
+            self._hands.log.debug("share.full", job=action.job_id, round=action.round, epochs=action.share)
+            return False
+        fn = self._hands.chain.scheduler.settle(action.job_id, owed.nodes)
+        return self._hands.send("settle", fn, job=action.job_id, round=action.round, freed=owed.released)
+
+    def _settle(self, view: AgentView, action: Settle) -> bool:
+        if action.votes:
+            fn = self._hands.chain.vote.settle(action.job_id, 1 << view.organisation.seat)
+            return self._hands.send("settle_votes", fn, job=action.job_id)
+        nodes = self._desk.lessees(action.job_id, view.node.account)
+        return self._hands.send(
+            "settle", self._hands.chain.scheduler.settle(action.job_id, nodes), job=action.job_id
+        )
+
+    def _train(self, view: AgentView, job: JobView, action: Train) -> bool:
         key = ("train", job.job_id, action.round, action.attempt, action.first)
         content = self._desk.content(job.job_id)
         work = LeasedWork(job.job_id, action.round, action.first, action.count, job.round.model_digest)
@@ -167,7 +207,12 @@ class Work:
         if published is None:
             return False
         update, cid = published
-        fn = self._hands.chain.scheduler.submit_update(job.job_id, update.digest, update.samples, cid)
+        wanted = self._hands.config.node.keep_leases and not self._draining()
+        carried = not self._desk.history(job.job_id).claimed(action.round, self._hands.me)
+        keep = keeps(job, wanted=wanted, active=view.active, carried=carried)
+        fn = self._hands.chain.scheduler.submit_update(
+            job.job_id, update.digest, update.samples, cid, keep=keep
+        )
         sent = self._hands.send(
             "submit_update",
             fn,
@@ -176,6 +221,7 @@ class Work:
             round=action.round,
             first=action.first,
             count=action.count,
+            kept=keep,
             loss=round(update.loss, 4),
             seconds=round(update.seconds, 3),
             bytes=update.size,
@@ -299,3 +345,15 @@ class Work:
     def _turn_has_come(self, view: AgentView, action: Reveal | Expire | Reopen) -> bool:
         due = self._first_seen.setdefault(action, view.timestamp)
         return view.timestamp >= due + action.turn * TURN_SECONDS
+
+
+def _check_stake(view: AgentView, job: JobView) -> None:
+    """Raise StakeError when a claim would lock more than is free beside what the organisation's votes need."""
+    bond, reserve, free = claim_bond(view, job), vote_reserve(view), view.account.free
+    if bond + reserve > free:
+        kept = f" beside {format_units(reserve)} for votes" if reserve else ""
+        raise StakeError(
+            f"a lease of job {job.job_id} may lock {format_units(bond)} tokens{kept}, "
+            f"{view.organisation.name} has {format_units(free)} of free stake; add some with "
+            "`milon node register --stake`, or declare less capacity"
+        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from chain.contracts import event_types as ev
-from node.audit.members import Members
 from node.audit.report import Book, Check, Where
 
 # What moved, whose it is (empty for the job's own), and how much.
@@ -18,8 +17,8 @@ class Ledger:
     `escrow` is what is left of the budget, `owed` what final rounds have set aside and settlements have not yet paid.
     """
 
-    def __init__(self, job_id: int, members: Members, book: Book) -> None:
-        self._job_id, self._members, self._book = job_id, members, book
+    def __init__(self, job_id: int, book: Book) -> None:
+        self._job_id, self._book = job_id, book
         self.escrow = self.owed = self.refunded = 0
         self.rewards: defaultdict[str, int] = defaultdict(int)
         self.penalties: defaultdict[str, int] = defaultdict(int)
@@ -48,7 +47,7 @@ class Ledger:
         return amount
 
     def expect_settlement(self, account: str, reward: int, penalty: int) -> None:
-        """A lease or a vote has to be settled so, in this transaction."""
+        """Leases or votes have to be settled so, in this transaction."""
         self.owed -= reward
         if reward:
             self.rewards[account] += reward
@@ -58,7 +57,7 @@ class Ledger:
         self._expect("slashed", account, penalty)
 
     def feed(self, event: ev.ChainEvent) -> None:
-        """Take in what the vault did, and what other jobs' settlements cost in the same transaction."""
+        """Take in what the vault did for the job."""
         match event:
             case ev.Escrowed(job_id=self._job_id):
                 self._found["escrowed", event.client, event.amount] += 1
@@ -68,27 +67,21 @@ class Ledger:
                 self._found["paid", event.account, event.amount] += 1
             case ev.Refunded(job_id=self._job_id):
                 self._found["refunded", event.client, event.amount] += 1
-            case ev.Slashed():
-                # It names no job: whose settlement it belongs to follows from the rest of the transaction.
+            case ev.Slashed(job_id=self._job_id):
                 self._found["slashed", event.account, event.amount] += 1
-            case ev.LeaseMissed() | ev.LeaseSettled() if event.job_id != self._job_id:
-                self._expect("slashed", self._members.account_of(event.node) or "", event.penalty)
-            case ev.VoteSettled() if event.job_id != self._job_id:
-                self._expect("slashed", event.account, event.penalty)
 
-    def end_transaction(self, where: Where, ours: bool) -> None:
-        """Hold what was found against what was expected, where the transaction is about this job (`ours`)."""
-        if ours:
-            for move in self._expected.keys() | self._found.keys():
-                expected, found = self._expected[move], self._found[move]
-                what, account, amount = move
-                whose = f" for {account}" if account else ""
-                self._book.expect(
-                    Check.PAYMENTS,
-                    expected == found,
-                    f"the vault has {what} {amount} base units{whose} {found} times, it must be {expected} times",
-                    where,
-                )
+    def end_transaction(self, where: Where) -> None:
+        """Hold what was found in a transaction that is about the job against what was expected."""
+        for move in self._expected.keys() | self._found.keys():
+            expected, found = self._expected[move], self._found[move]
+            what, account, amount = move
+            whose = f" for {account}" if account else ""
+            self._book.expect(
+                Check.PAYMENTS,
+                expected == found,
+                f"the vault has {what} {amount} base units{whose} {found} times, it must be {expected} times",
+                where,
+            )
         self._expected.clear()
         self._found.clear()
 

@@ -17,7 +17,7 @@ class Check(Enum):
     JOB = "spec, initial model, terms and escrow are what the submission says"
     DATA = "shards and held-out data have the manifest's SHA-256 and counts"
     ROUNDS = "rounds and attempts open, close and end by the rules, in time"
-    LEASES = "leases are by quota, disjoint, by active trainers, and delivered in time"
+    LEASES = "leases are by quota and share, disjoint, by active trainers, kept as told, delivered in time"
     ACCUMULATORS = "the updates of each round add up to the chain's accumulator"
     UPDATES = "every update is served, and is invalid exactly where the verdict says so"
     AGGREGATES = "every round's model is what the job's rule makes of its updates"
@@ -25,7 +25,8 @@ class Check(Enum):
     VOTES = "votes, seals, quorums, verdicts and median scores follow from the ballots"
     SCORES = "recorded scores are those of the models on the held-out data"
     PAYMENTS = "rewards, penalties and refund follow from terms, outcomes and verdicts, to the base unit"
-    VAULT = "the vault's balances are what was paid in, earned, lost and taken out"
+    RECORDS = "the records and reliabilities of nodes and organisations follow from how they did in all jobs"
+    VAULT = "the vault's balances, locked bonds included, are what was paid in, earned, lost and taken out"
 
     @property
     def label(self) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from chain.contracts import event_types as ev
-from chain.contracts.types import JobStatus, Phase
+from chain.contracts.types import JobStatus, Parameters, Phase
 from node.audit.ledger import Ledger
 from node.audit.members import Members
 from node.audit.report import Book, Check, Where
 from node.audit.state import AttemptRecord, JobState, RoundRecord
+
+# Ten-thousandths.
+_ALL = 10_000
 
 
 class RoundReplay:
@@ -15,15 +18,18 @@ class RoundReplay:
 
     def __init__(self, state: JobState, members: Members, ledger: Ledger, book: Book) -> None:
         self._state, self._members, self._ledger, self._book = state, members, ledger, book
-        self._bonds = (0, 0)
+        self._parameters = Parameters(0, 0, _ALL)
+        self._paused = False
         self._next: tuple[int, int, bool] | None = None
         self._end: JobStatus | None = None
 
     def feed(self, event: ev.ChainEvent, at: int) -> None:
-        """Take in the next event of the job, or of the scheduler's parameters, at chain time `at`."""
+        """Take in the next event of the job, or of what governance sets for all jobs, at chain time `at`."""
         match event:
             case ev.ParametersSet():
-                self._bonds = (event.lease_bond, event.vote_bond)
+                self._parameters = Parameters(event.lease_bond, event.vote_bond, event.max_share)
+            case ev.PauseSet():
+                self._paused = event.paused
             case ev.JobSubmitted():
                 self._submitted(event)
             case ev.RoundOpened():
@@ -55,9 +61,12 @@ class RoundReplay:
         book.equal(Check.JOB, "the client", job.client, event.client, where)
         book.equal(Check.JOB, "the contract's spec digest", job.spec_digest, event.spec_digest, where)
         book.equal(Check.JOB, "the number of voters", job.voters, self._members.count(), where)
-        book.equal(
-            Check.JOB, "the bonds of leases and votes", (job.lease_bond, job.vote_bond), self._bonds, where
-        )
+        given = self._parameters
+        bonds = (given.lease_bond, given.vote_bond)
+        book.equal(Check.JOB, "the bonds of epochs and votes", (job.lease_bond, job.vote_bond), bonds, where)
+        most = max(job.terms.epochs_per_round * given.max_share // _ALL, 1)
+        book.equal(Check.JOB, "the most epochs of one organisation", job.max_epochs, most, where)
+        book.expect(Check.JOB, not self._paused, "the job was submitted in a pause", where)
         book.equal(Check.JOB, "the budget", event.budget, job.budget, where)
         self._ledger.expect_escrow(event.client, job.budget)
         self._next = (1, 1, False)
@@ -73,14 +82,9 @@ class RoundReplay:
             where,
         )
         self._next = None
-        eligible, certain, possible = event.eligible, *self._members.voting_seats()
-        book.expect(
-            Check.ROUNDS,
-            eligible & certain == certain and not eligible & ~possible,
-            f"the eligible seats are {eligible:b}, they must be {possible:b}",
-            where,
-        )
-        seats = eligible.bit_count()
+        voting = self._members.voting_seats()
+        book.equal(Check.ROUNDS, "the set of eligible seats", event.eligible, voting, where)
+        seats = event.eligible.bit_count()
         book.equal(Check.ROUNDS, "the quorum", event.quorum, 2 * seats // 3 + 1, where)
         waits = 0 if vote_only and seats >= terms.min_validators else terms.training_window
         training = at + waits
@@ -97,21 +101,37 @@ class RoundReplay:
         )
         state.attempts[event.round, event.attempt] = AttemptRecord(event, at)
         known = state.rounds.get(event.round)
+        carried = 0
         if known is None:
+            carried = self._carried(state.round)
             state.rounds[event.round] = self._new_round(event)
         else:
             # What was leased and not delivered in the failed attempt is free again.
             known.taken, known.last_attempt = known.delivered, event.attempt
+        book.equal(Check.LEASES, "the set of carried leases", event.carried, carried, where)
+        state.rounds[event.round].paused = self._paused
+
+    def _carried(self, last: RoundRecord | None) -> int:
+        """First epochs of the leases that go on from the last round into the next one."""
+        if last is None or last.awaited or self._paused or last.departures != self._members.departures:
+            return 0
+        return last.kept & ~last.invalid
 
     def _new_round(self, event: ev.RoundOpened) -> RoundRecord:
         last = self._state.round
         capacity = last.claimed_capacity if last is not None else 0
-        return RoundRecord(
+        opened = RoundRecord(
             number=event.round,
             start=event.model_digest,
             before=last.start if last is not None else None,
             quota_capacity=max(capacity or self._members.training_capacity(), 1),
+            departures=self._members.departures,
+            shared=last is not None and last.awaited,
         )
+        if last is not None and event.carried:
+            opened.taken = last.epochs_of(event.carried)
+            opened.claimed_capacity = capacity * opened.taken.bit_count() // max(last.taken.bit_count(), 1)
+        return opened
 
     def _start(self, number: int) -> bytes | None:
         before = self._state.rounds.get(number - 1)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from eth_typing import ChecksumAddress
-
 from chain.contracts import event_types as ev
 from chain.contracts.seals import Ballots
-from chain.contracts.types import BallotState, Job, JobStatus, LeaseState, Phase, Verdict
+from chain.contracts.types import Job, JobStatus, Phase, Verdict
+from node.audit.holdings import bitmap_range
 from node.joblog import UpdateRecord
 
 
@@ -30,26 +29,11 @@ class Facts:
 
 
 @dataclass
-class LeaseRecord:
-    """A lease, from its claim to its settlement. `account` is its node's organisation."""
-
-    claimed: ev.EpochsLeased
-    account: ChecksumAddress
-    state: LeaseState = LeaseState.LIVE
-
-    @property
-    def epochs(self) -> int:
-        """Bitmap of the leased epochs."""
-        return bitmap_range(self.claimed.first, self.claimed.count)
-
-
-@dataclass
 class BallotRecord:
-    """A vote, from its casting to its settlement."""
+    """A vote as it was cast in an attempt."""
 
     cast: ev.VoteCast
     seat: int
-    state: BallotState = BallotState.CAST
 
 
 @dataclass
@@ -79,6 +63,11 @@ class RoundRecord:
 
     Attributes:
         start: digest of the model that it starts from. before: of the final model before that; None in round 1.
+        claimed_capacity: of the nodes that claimed in it, each once, in part of those whose leases were carried, and
+            of the first that asked for a share.
+        departures: of the registry when it opened. kept: first epochs of updates whose lease is kept.
+        awaited: a trainer waits for a share. shared: one did in the round before, so quotas are rounded down.
+        paused: nothing is leased in its last attempt.
         updates: in the order of the chain. closed: its result, once it is final, with chain time `closed_at`.
         over: it is final, or the job ended in it.
     """
@@ -88,10 +77,14 @@ class RoundRecord:
     before: bytes | None
     quota_capacity: int
     claimed_capacity: int = 0
-    claimants: set[str] = field(default_factory=set)
+    departures: int = 0
     taken: int = 0
     delivered: int = 0
     update_set: int = 0
+    kept: int = 0
+    awaited: bool = False
+    shared: bool = False
+    paused: bool = False
     updates: list[ev.UpdateSubmitted] = field(default_factory=list)
     closed: ev.RoundClosed | None = None
     closed_at: int = 0
@@ -112,6 +105,10 @@ class RoundRecord:
         """First epochs of the updates that cost their bonds."""
         return self.closed.invalid if self.closed is not None else 0
 
+    def epochs_of(self, starts: int) -> int:
+        """Bitmap of the epochs of the updates that start where `starts` is set."""
+        return sum(bitmap_range(u.first, u.count) for u in self.updates if starts >> u.first & 1)
+
     def paid_epochs(self) -> int:
         """Epochs of accepted updates."""
         return sum(u.count for u in self.updates if self.accepted >> u.first & 1)
@@ -127,7 +124,6 @@ class JobState:
     cancel_requested: bool = False
     rounds: dict[int, RoundRecord] = field(default_factory=dict)
     attempts: dict[tuple[int, int], AttemptRecord] = field(default_factory=dict)
-    leases: list[LeaseRecord] = field(default_factory=list)
 
     @property
     def round(self) -> RoundRecord | None:
@@ -170,11 +166,6 @@ class JobState:
             and (newest.opened.round, newest.opened.attempt) == (round_number, attempt)
             and not self.rounds[round_number].over
         )
-
-
-def bitmap_range(first: int, count: int) -> int:
-    """The bits from `first` to `first + count - 1`."""
-    return ((1 << count) - 1) << first
 
 
 def lowest_free_run(taken: int, epochs: int, limit: int) -> tuple[int, int]:

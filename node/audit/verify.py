@@ -86,7 +86,8 @@ def _figures(replayed: Replayed, events: Iterable[ev.ChainEvent]) -> dict[str, i
         "events": len(ours),
         "rounds": sum(round_.closed is not None for round_ in rounds),
         "attempts": len(state.attempts),
-        "leases": sum(isinstance(event, ev.EpochsLeased) for event in ours),
+        "leases": sum(isinstance(event, ev.EpochsLeased) for event in ours)
+        + sum(event.carried.bit_count() for event in ours if isinstance(event, ev.RoundOpened)),
         "missed leases": sum(isinstance(event, ev.LeaseMissed) for event in ours),
         "updates": sum(len(round_.updates) for round_ in rounds),
         "votes": sum(isinstance(event, ev.VoteCast) for event in ours),

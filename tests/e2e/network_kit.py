@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 import torch
 
 from chain.contracts import event_types as ev
-from chain.contracts.types import HeldLease, JobStatus
+from chain.contracts.types import JobStatus, Lease, LeaseState
 from chain.devtime import increase_time
 from chain.heads import HeadWatcher
 from chain.sender import Receipt
@@ -120,6 +120,16 @@ class World:
         """Chain time, seconds."""
         return int(self.chain.w3.eth.get_block("latest")["timestamp"])
 
+    def lease(self, job_id: int, index: int) -> Lease | None:
+        """The live lease of an agent's node in the open attempt."""
+        held = self.chain.scheduler.lease_of(job_id, self.network.agents[index].address)
+        return held.lease if held.held and held.lease.state == LeaseState.LIVE else None
+
+    def sent(self, job_id: int, kind: type[E], index: int) -> list[E]:
+        """The job's events of one kind that are about an agent's node."""
+        node = self.network.agents[index].address
+        return [event for event in self.events(job_id, kind) if getattr(event, "node", None) == node]
+
     def delivered(self, job_id: int) -> int:
         """Updates of the open round."""
         return self.chain.scheduler.round(job_id).updates
@@ -172,20 +182,20 @@ class Participant:
         self._node = self._stack.enter_context(network.sender(network.node_key_index(index)))
         self.ipfs: IpfsClient = self._stack.enter_context(network.ipfs(index))
 
-    def claim(self, job_id: int) -> HeldLease:
+    def claim(self, job_id: int) -> Lease:
         """Lease epochs."""
         self._node.send(self._chain.scheduler.claim(job_id))
         held = self._chain.scheduler.lease_of(job_id, self.address)
-        assert held is not None
-        return held
+        assert held.held
+        return held.lease
 
-    def deliver(self, job_id: int, model: bytes, samples: int, cid: str) -> Receipt:
+    def deliver(self, job_id: int, model: bytes, samples: int, cid: str, *, keep: bool = False) -> Receipt:
         """Record an update, whatever is true of it."""
-        return self._node.send(self._chain.scheduler.submit_update(job_id, model, samples, cid))
+        return self._node.send(self._chain.scheduler.submit_update(job_id, model, samples, cid, keep=keep))
 
-    def deliver_state(self, job_id: int, state: State, samples: int) -> Receipt:
+    def deliver_state(self, job_id: int, state: State, samples: int, *, keep: bool = False) -> Receipt:
         """Publish and record an update as an honest node does."""
-        return self.deliver(job_id, digest(state), samples, self.ipfs.add(dumps(state)))
+        return self.deliver(job_id, digest(state), samples, self.ipfs.add(dumps(state)), keep=keep)
 
     def vote_for(self, job_id: int, candidate: bytes, seal: bytes) -> Receipt:
         """Vote for a candidate without knowing what is behind it."""
@@ -194,9 +204,8 @@ class Participant:
         return self._node.send(fn)
 
     def settle(self, job_id: int) -> None:
-        """Settle the node's leases, whatever that costs it."""
-        leases = sum(1 << first for first in self._world.history(job_id).firsts_of(self.address))
-        self._node.send(self._chain.scheduler.settle(job_id, leases))
+        """Settle the node's leases and the organisation's votes, whatever that costs them."""
+        self._node.send(self._chain.scheduler.settle(job_id, [self.address]))
         seat = self._chain.registry.organisation(self.account).seat
         self._node.send(self._chain.vote.settle(job_id, 1 << seat))
 

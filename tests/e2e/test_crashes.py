@@ -9,8 +9,7 @@ from contextlib import contextmanager
 import pytest
 from network_kit import Start, World, assert_nothing_twice, slow_job, small_job, updates, votes
 
-from chain.contracts.types import LeaseState
-from node.localnet import DEPLOYER, FIRST_ORGANISATION, MemberSpec
+from node.localnet import FIRST_ORGANISATION, MemberSpec
 
 VICTIM = 2
 
@@ -25,10 +24,10 @@ def test_agent_when_killed_in_a_lease_and_restarted_then_delivers_it_in_time(wor
     network = world.network
     job_id = world.submit(slow_job(schedule__epochs_per_round=3, schedule__rounds=2))
     victim = network.agents[VICTIM].address
-    world.until(lambda: world.chain.scheduler.lease_of(job_id, victim), "it holds a lease")
+    world.until(lambda: world.lease(job_id, VICTIM), "it holds a lease")
     network.signal_agent(VICTIM, signal.SIGSTOP)
-    held = world.chain.scheduler.lease_of(job_id, victim)
-    assert held is not None and held.lease.state == LeaseState.LIVE, "the job is too quick for this test"
+    held = world.lease(job_id, VICTIM)
+    assert held is not None, "the job is too quick for this test"
     network.kill_agent(VICTIM)
     network.start_agent(VICTIM)
     history = world.finish(job_id)
@@ -73,13 +72,13 @@ def test_members_when_one_retires_and_one_is_removed_then_both_say_so_and_the_re
 ) -> None:
     """The last test of this network: membership does not come back."""
     network, registry = world.network, world.chain.registry
-    with network.sender(DEPLOYER) as governance:
-        governance.send(registry.remove(network.organisation(VICTIM).address))
+    network.decide(registry.remove(network.organisation(VICTIM).address), why="it does not answer")
     with network.sender(FIRST_ORGANISATION + 1) as organisation:
         organisation.send(registry.retire_node(network.agents[1].address))
-    world.until(lambda: world.log(VICTIM, "node.inactive"), "the removed member's agent says so")
+    world.until(lambda: not network.agents[VICTIM].running, "the removed member's agent ends")
     world.until(lambda: world.log(1, "node.inactive"), "the retired node's agent says so")
     assert "no member" in world.log(VICTIM, "node.inactive")[-1]["reason"]
+    assert world.log(VICTIM, "node.finished") and network.agents[VICTIM].exit_status == 0
     assert "retired" in world.log(1, "node.inactive")[-1]["reason"]
     history = world.finish(world.submit(small_job(schedule__epochs_per_round=3, schedule__claim_window=1)))
     assert {update.node for update in updates(history)} == {network.agents[0].address}

@@ -206,7 +206,7 @@ def test_lease_when_its_holder_is_silent_then_another_trains_it_and_the_bond_is_
     stake, job_id = hostile.stake(), world.submit(plan)
     held = hostile.claim(job_id)
     world.until(lambda: world.delivered(job_id) == HONEST, "the others have delivered")
-    world.skip_to(held.lease.deadline)
+    world.skip_to(held.deadline)
     history = world.finish(job_id)
     (missed,) = [event for event in history.events if isinstance(event, ev.LeaseMissed)]
     assert (missed.node, missed.first) == (hostile.address, held.first)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from network_kit import Relay, Start, World, assert_nothing_twice, slow_job
 
-from chain.contracts.types import LeaseState
 from node.localnet import MemberSpec
 from node.storage.process import start_daemon
 
@@ -72,9 +71,8 @@ def test_agent_when_its_ipfs_daemon_is_killed_in_mid_round_then_publishes_after_
 ) -> None:
     network, index = world.network, 2
     job_id = world.submit(PLAN)
-    held = world.chain.scheduler.lease_of
-    world.until(lambda: held(job_id, network.agents[index].address), "it holds a lease")
-    lease = held(job_id, network.agents[index].address)
+    world.until(lambda: world.lease(job_id, index), "it holds a lease")
+    lease = world.lease(job_id, index)
     assert lease is not None
     cache = network.agents[index].config.parent / "cache"
     needed = (PLAN.prepared.shards[lease.first].sha256, PLAN.model_digest.hex())
@@ -103,8 +101,5 @@ def test_agent_when_its_ipfs_daemon_is_killed_in_mid_round_then_publishes_after_
 def await_leases(world: World, job_id: int) -> None:
     """Wait until every agent holds a live lease."""
 
-    def hold() -> bool:
-        held = [world.chain.scheduler.lease_of(job_id, agent.address) for agent in world.network.agents]
-        return all(lease is not None and lease.lease.state == LeaseState.LIVE for lease in held)
-
-    world.until(hold, "all hold leases")
+    members = range(len(world.network.agents))
+    world.until(lambda: all(world.lease(job_id, index) for index in members), "all hold leases")

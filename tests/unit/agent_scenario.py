@@ -68,7 +68,7 @@ class Contract:
     """Every function of a contract, as the call that it would be."""
 
     def __getattr__(self, name: str) -> Callable[..., Call]:
-        return lambda *arguments: (name, *arguments)
+        return lambda *arguments, **named: (name, *arguments, *named.items())
 
 
 class Sender:
@@ -123,7 +123,9 @@ class World:
     def delivered(self) -> tuple[ev.UpdateSubmitted, ...]:
         """The events of both updates."""
         return tuple(
-            ev.UpdateSubmitted(JOB, 1, r.node, r.first, r.count, r.samples, r.digest, r.cid, **POSITION)  # type: ignore[arg-type]
+            ev.UpdateSubmitted(
+                JOB, 1, r.node, r.first, r.count, r.samples, r.digest, False, r.cid, **POSITION
+            )  # type: ignore[arg-type]
             for r in self.records
         )
 
@@ -146,6 +148,7 @@ class Parts:
         ipfs: Ipfs,
         events: list[ev.ChainEvent],
         stopping: Callable[[], bool] = lambda: False,
+        draining: Callable[[], bool] = lambda: False,
     ) -> None:
         self.ipfs, self.sender, self.events = ipfs, Sender(), events
         self._ended = threading.Semaphore(0)
@@ -162,7 +165,7 @@ class Parts:
         folder.mkdir(exist_ok=True)
         self.desk = JobDesk(config, shared[0], shared[1], folder, structlog.get_logger())
         keeper, wake = Keeper(shared[1]), self._ended.release
-        self.work = Work(hands, self.desk, keeper, folder, wake, stopping)
+        self.work = Work(hands, self.desk, keeper, folder, wake, stopping, draining)
         self.housekeeping = Housekeeping(hands, self.desk, keeper, wake)
 
     def _read(self, block: int) -> EventBatch:

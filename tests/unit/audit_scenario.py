@@ -45,7 +45,8 @@ TERMS = Terms(
     max_update_bytes=1_000,
     ruleset=bytes(32),
 )
-JOB = Job(CLIENT, JobStatus.OPEN, False, 3, LEASE_BOND, VOTE_BOND, b"s" * 32, TERMS)
+SHARE = 10_000
+JOB = Job(CLIENT, JobStatus.OPEN, False, 3, LEASE_BOND, VOTE_BOND, 4, b"s" * 32, TERMS)
 FACTS = Facts(1, JOB, 31337, CONTRACT)
 INITIAL, MODEL = b"i" * 32, b"m" * 32
 START, OPENED = 1_000, 1_010
@@ -54,7 +55,8 @@ START, OPENED = 1_000, 1_010
 class Scenario:
     """A growing history. One call of `at` is one transaction in one block of that time."""
 
-    def __init__(self) -> None:
+    def __init__(self, job: Job = JOB) -> None:
+        self.facts = replace(FACTS, job=job)
         self.events: list[ev.ChainEvent] = []
         self.times: dict[int, int] = {}
         self._block = 0
@@ -82,7 +84,7 @@ class Scenario:
 
     def replay(self) -> tuple[Replayed, Book]:
         book = Book()
-        return replay(FACTS, self.events, self.times, book), book
+        return replay(self.facts, self.events, self.times, book), book
 
 
 def made(kind: type[ev.ChainEvent], *values: Any) -> Callable[[dict[str, Any]], ev.ChainEvent]:
@@ -90,51 +92,151 @@ def made(kind: type[ev.ChainEvent], *values: Any) -> Callable[[dict[str, Any]], 
     return lambda where: kind(*values, **where)
 
 
-def consortium() -> Scenario:
+def consortium(job: Job = JOB, share: int = SHARE) -> Scenario:
     """Three organisations with stake and a node each, of capacity 1, 1 and 2, and the job submitted."""
-    s = Scenario()
+    s = Scenario(job)
     s.at(
-        START, made(ev.VaultParametersSet, STAKE, 60, TREASURY), made(ev.ParametersSet, LEASE_BOND, VOTE_BOND)
+        START,
+        made(ev.VaultParametersSet, STAKE, 60, TREASURY),
+        made(ev.ParametersSet, LEASE_BOND, VOTE_BOND, share),
     )
     for seat, (organisation, node) in enumerate(zip(ORGANISATIONS, NODES, strict=True)):
         s.at(START, made(ev.OrganisationAdmitted, organisation, seat, f"organisation {seat}"))
-        s.at(START, made(ev.Staked, organisation, organisation, STAKE + 100))
+        staked = made(ev.Staked, organisation, organisation, STAKE + 100)
+        s.at(START, staked, made(ev.BondChanged, organisation, True))
         roles = Role.TRAINER | Role.VALIDATOR
         s.at(START, made(ev.NodeRegistered, organisation, node, roles, max(seat, 1), ""))
-    budget = TERMS.budget(3)
+    budget = job.terms.budget(3)
     s.at(
         OPENED,
         made(ev.JobSubmitted, 1, CLIENT, JOB.spec_digest, "cid", INITIAL, "cid", budget),
-        made(ev.RoundOpened, 1, 1, 1, OPENED + 300, OPENED + 500, OPENED + 600, 0b111, 3, INITIAL),
+        opened(OPENED),
         made(ev.Escrowed, 1, CLIENT, budget),
     )
     return s
 
 
-def leased(node: int, first: int, count: int, time: int, attempt: int = 1, lasts: int = 100) -> Any:
-    return made(ev.EpochsLeased, 1, 1, NODES[node], attempt, first, count, time + lasts)
+def opened(
+    time: int,
+    number: int = 1,
+    attempt: int = 1,
+    *,
+    model: bytes = INITIAL,
+    carried: int = 0,
+    trains: int = 300,
+) -> Any:
+    """An attempt that opens at a time; one that repeats only the vote trains for 0 seconds."""
+    training = time + trains
+    deadlines = (training, training + 200, training + 300)
+    return made(ev.RoundOpened, 1, number, attempt, *deadlines, 0b111, 3, model, carried)
 
 
-def delivered(node: int, first: int, count: int) -> Any:
-    return made(ev.UpdateSubmitted, 1, 1, NODES[node], first, count, 5, bytes([first + 1]) * 32, "cid")
+def leased(
+    node: int, first: int, count: int, time: int, attempt: int = 1, lasts: int = 100, number: int = 1
+) -> Any:
+    return made(ev.EpochsLeased, 1, number, NODES[node], attempt, first, count, time + lasts)
+
+
+def delivered(node: int, first: int, count: int, *, number: int = 1, kept: bool = False) -> Any:
+    digest = bytes([first + 1]) * 32
+    return made(ev.UpdateSubmitted, 1, number, NODES[node], first, count, 5, digest, kept, "cid")
+
+
+def missed(node: int, first: int, count: int, number: int = 1) -> list[Any]:
+    """A missed lease and what it costs."""
+    bond = count * LEASE_BOND
+    what = made(ev.LeaseMissed, 1, number, NODES[node], first, count, bond)
+    return [what, made(ev.Slashed, 1, ORGANISATIONS[node], bond)] if bond else [what]
+
+
+def rejected(node: int, first: int, count: int, number: int = 1) -> list[Any]:
+    """An invalid update and what it costs."""
+    bond = count * LEASE_BOND
+    what = made(ev.UpdateRejected, 1, number, NODES[node], first, count, bond)
+    return [what, made(ev.Slashed, 1, ORGANISATIONS[node], bond)]
+
+
+def settled(node: int, epochs: int, unlocked: int) -> list[Any]:
+    """What a node is paid; `unlocked` in epochs."""
+    reward, account = epochs * EPOCH_PRICE, ORGANISATIONS[node]
+    what = made(ev.RewardsSettled, 1, account, NODES[node], epochs, reward, unlocked * LEASE_BOND)
+    return [what, made(ev.Paid, 1, account, reward)] if reward else [what]
+
+
+def votes_paid(organisation: int, votes: int, unlocked: bool = True) -> list[Any]:
+    """What an organisation is paid for votes."""
+    reward, account = votes * VOTE_PRICE, ORGANISATIONS[organisation]
+    what = made(ev.VotesPaid, 1, account, votes, reward, VOTE_BOND if unlocked else 0)
+    return [what, made(ev.Paid, 1, account, reward)] if reward else [what]
 
 
 def voted(
-    node: int, score: int, attempt: int = 1, result: tuple[bytes, int, int] = (MODEL, 0b101, 0b10)
+    node: int,
+    score: int,
+    attempt: int = 1,
+    result: tuple[bytes, int, int] = (MODEL, 0b101, 0b10),
+    number: int = 1,
 ) -> Any:
-    ballots, hashed = FACTS.ballots(1, attempt), hash_result(*result)
+    ballots, hashed = FACTS.ballots(number, attempt), hash_result(*result)
     seal = ballots.seal(hashed, ORGANISATIONS[node])
     return made(
-        ev.VoteCast, 1, 1, ORGANISATIONS[node], attempt, NODES[node], ballots.candidate(hashed), seal, score
+        ev.VoteCast,
+        1,
+        number,
+        ORGANISATIONS[node],
+        attempt,
+        NODES[node],
+        ballots.candidate(hashed),
+        seal,
+        score,
     )
+
+
+SHARES = ((0, 1), (1, 1), (2, 2))
+
+
+def agreed(
+    s: Scenario,
+    time: int,
+    accepted: int = 0b111,
+    *,
+    number: int = 1,
+    model: bytes = MODEL,
+    ends: bool = False,
+) -> None:
+    """All vote alike and the round is final; without `ends`, the next opens with whatever leases were kept."""
+    result = (model, accepted, 0)
+    candidate = FACTS.ballots(number, 1).candidate(hash_result(*result))
+    for node in range(3):
+        told = [made(ev.QuorumReached, 1, number, 1, candidate)] if node == 2 else []
+        s.at(time, voted(node, 20, result=result, number=number), *told)
+    paid = sum(count for first, count in SHARES if accepted >> first & 1)
+    owed = paid * EPOCH_PRICE + 3 * VOTE_PRICE
+    closing = [
+        made(ev.ResultRevealed, 1, number, 1, *result, 0b111, 0, "cid"),
+        made(ev.RoundClosed, 1, number, 1, *result, 20, VOTE_PRICE, bytes(24)),
+        made(ev.Owed, 1, owed),
+    ]
+    if ends:
+        refund = s.facts.job.budget - sum(e.amount for e in s.events if isinstance(e, ev.Owed)) - owed
+        closing.append(made(ev.Refunded, 1, CLIENT, refund))
+        closing.append(made(ev.JobEnded, 1, JobStatus.COMPLETED, refund))
+    else:
+        kept = sum(
+            1 << e.first
+            for e in s.events
+            if isinstance(e, ev.UpdateSubmitted) and e.round == number and e.kept
+        )
+        closing.append(opened(time, number + 1, model=model, carried=kept))
+    s.at(time, *closing)
 
 
 def trained() -> Scenario:
     """All epochs delivered: by node 0 epoch 0, by node 1 epoch 1, by node 2 epochs 2 and 3."""
     s = consortium()
-    for node, (first, count) in enumerate(((0, 1), (1, 1), (2, 2))):
+    for node, (first, count) in enumerate(SHARES):
         s.at(OPENED + 10, leased(node, first, count, OPENED + 10))
-    for node, (first, count) in enumerate(((0, 1), (1, 1), (2, 2))):
+    for node, (first, count) in enumerate(SHARES):
         s.at(OPENED + 20, delivered(node, first, count))
     return s
 
@@ -157,27 +259,11 @@ def completed() -> Scenario:
     s.at(
         OPENED + 40,
         made(ev.ResultRevealed, 1, 1, 1, MODEL, 0b101, 0b10, 0b111, 0, "cid"),
-        made(ev.RoundClosed, 1, 1, 1, MODEL, 0b101, 0b10, 20, VOTE_PRICE, bytes(32)),
+        made(ev.RoundClosed, 1, 1, 1, MODEL, 0b101, 0b10, 20, VOTE_PRICE, bytes(24)),
         made(ev.Owed, 1, owed),
         made(ev.Refunded, 1, CLIENT, refund),
         made(ev.JobEnded, 1, JobStatus.COMPLETED, refund),
     )
-    s.at(
-        OPENED + 50,
-        made(ev.LeaseSettled, 1, 1, NODES[0], 0, EPOCH_PRICE, 0),
-        made(ev.Paid, 1, ORGANISATIONS[0], EPOCH_PRICE),
-        made(ev.LeaseSettled, 1, 1, NODES[1], 1, 0, LEASE_BOND),
-        made(ev.Slashed, ORGANISATIONS[1], LEASE_BOND),
-        made(ev.LeaseSettled, 1, 1, NODES[2], 2, 2 * EPOCH_PRICE, 0),
-        made(ev.Paid, 1, ORGANISATIONS[2], 2 * EPOCH_PRICE),
-    )
-    settled = [
-        event
-        for organisation in ORGANISATIONS
-        for event in (
-            made(ev.VoteSettled, 1, 1, organisation, 1, VOTE_PRICE, 0),
-            made(ev.Paid, 1, organisation, VOTE_PRICE),
-        )
-    ]
-    s.at(OPENED + 60, *settled)
+    s.at(OPENED + 50, *settled(0, 1, 1), *rejected(1, 1, 1), *settled(2, 2, 2))
+    s.at(OPENED + 60, *votes_paid(0, 1), *votes_paid(1, 1), *votes_paid(2, 1))
     return s

@@ -20,7 +20,7 @@ from node.joblog import UpdateRecord, accumulate
 NODE = to_checksum_address("0x" + "11" * 20)
 POSITION: dict[str, Any] = {"contract": NODE, "block_number": 1, "transaction_hash": "0x", "log_index": 0}
 SUBMITTED = ev.JobSubmitted(1, NODE, b"s" * 32, "spec", b"m" * 32, "model", 0, **POSITION)
-UPDATE = ev.UpdateSubmitted(1, 1, NODE, 0, 2, 10, b"u" * 32, "cid", **POSITION)
+UPDATE = ev.UpdateSubmitted(1, 1, NODE, 0, 2, 10, b"u" * 32, False, "cid", **POSITION)
 ANNOUNCED = ev.ModelAnnounced(1, b"m" * 32, NODE, "elsewhere", **POSITION)
 RECORD = UpdateRecord(NODE, 0, 2, 10, b"u" * 32, "cid")
 
@@ -55,7 +55,7 @@ def desk(tmp_path: Path, logs: Logs) -> JobDesk:
 
 
 def view(timestamp: int = 100, accumulator: bytes = accumulate([RECORD])) -> Any:
-    round_ = SimpleNamespace(number=1, attempt=1, taken=3, accumulator=accumulator)
+    round_ = SimpleNamespace(number=1, attempt=1, taken=3, awaited=False, accumulator=accumulator)
     job = SimpleNamespace(job_id=1, phase=1, round=round_, attempt=SimpleNamespace(voted=0))
     return SimpleNamespace(jobs=(job,), block_number=5, timestamp=timestamp)
 
@@ -74,7 +74,7 @@ def test_refresh_when_a_reorganisation_swaps_an_update_for_another_then_it_is_no
     at_desk = desk(tmp_path, Logs((SUBMITTED, UPDATE)))
     at_desk.refresh(view())
     with pytest.raises(ChainError, match="do not add up"):
-        at_desk.refresh(view(accumulator=b"x" * 32))
+        at_desk.refresh(view(accumulator=b"x" * 24))
 
 
 def test_refresh_when_only_an_announcement_is_new_then_it_is_read_before_long(tmp_path: Path) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from agent_scenario import JOB, POSITION, Call, Ipfs, Parts, World, cid_of
-from test_agent_decide import OPENED, OTHER, TERMS
+from test_agent_decide import ACCOUNT, ME, OPENED, OTHER, TERMS
 
 from chain.contracts import event_types as ev
-from chain.contracts.types import AgentView
+from chain.contracts.types import AgentView, Role
 from node.agent import jobs, work
-from node.agent.decide import TURN_SECONDS, Claim, Prefetch, Train, Vote, rank
+from node.agent.decide import TURN_SECONDS, Claim, Enlist, Prefetch, Settle, Train, Vote, rank
 from node.agent.tasks import Backoff, Tasks
-from node.errors import ContentMissing
+from node.errors import ContentMissing, StakeError
 from node.training.local import TrainingStopped
 
 DEADLINE = OPENED + 30
@@ -44,8 +45,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Parts]]:
     """Makes agents, each with a folder of its own."""
     made: list[Parts] = []
 
-    def start(ipfs: Ipfs, events: list[ev.ChainEvent], stopping: Callable[[], bool] = lambda: False) -> Parts:
-        made.append(Parts(tmp_path / str(len(made)), ipfs, events, stopping))
+    def start(ipfs: Ipfs, events: list[ev.ChainEvent], *asked: Callable[[], bool]) -> Parts:
+        made.append(Parts(tmp_path / str(len(made)), ipfs, events, *asked))
         return made[-1]
 
     yield start
@@ -88,6 +89,65 @@ def test_claim_when_nobody_serves_what_it_needs_then_is_not_sent_before_somebody
     agent.step(view, Claim(JOB))
     assert agent.work.do(view, Claim(JOB))
     assert agent.sender.sent == [("claim", JOB)]
+
+
+def test_claim_when_the_stake_does_not_cover_it_then_says_what_is_missing_and_sends_nothing(
+    start: Callable[..., Parts],
+) -> None:
+    world = World.make()
+    agent = start(Ipfs(world.held), [world.submitted()])
+    view = agent.see(world.job())
+    agent.step(view, Claim(JOB))
+    agent.step(view, Claim(JOB))
+    # Two epochs of 1 each, and one vote of 1.
+    short = replace(view, account=replace(view.account, free=2))
+    with pytest.raises(StakeError, match=r"0\.0{17}2 tokens beside 0\.0{17}1 for votes"):
+        agent.work.do(short, Claim(JOB))
+    assert agent.sender.sent == []
+    assert agent.work.do(replace(view, account=replace(view.account, free=3)), Claim(JOB))
+
+
+def test_enlist_when_all_that_a_lease_needs_is_served_then_is_sent(start: Callable[..., Parts]) -> None:
+    world = World.make()
+    agent = start(Ipfs(world.held), [world.submitted()])
+    view = agent.see(world.job(taken=0xFF))
+    agent.step(view, Enlist(JOB, 1))
+    agent.step(view, Enlist(JOB, 1))
+    assert agent.work.do(view, Enlist(JOB, 1))
+    assert agent.sender.sent == [("enlist", JOB)]
+
+
+@pytest.mark.parametrize("draining", [False, True])
+def test_update_when_submitted_then_keeps_the_lease_unless_the_agent_is_to_stop(
+    start: Callable[..., Parts], draining: bool
+) -> None:
+    world = World.make()
+    leased = ev.EpochsLeased(JOB, 1, ME, 1, 0, 2, DEADLINE, **POSITION)  # type: ignore[arg-type]
+    agent = start(Ipfs(world.held), [world.submitted(), leased], lambda: False, lambda: draining)
+    view, action = agent.see(world.job()), Train(JOB, 1, 1, 0, 2, DEADLINE)
+    while not agent.work.do(view, action):
+        agent.ends()
+    ((*_, keep),) = agent.sender.sent
+    assert keep == ("keep", not draining)
+
+
+def test_settle_is_for_all_nodes_of_the_organisation_that_leased_and_for_its_seat(
+    start: Callable[..., Parts],
+) -> None:
+    world, other = World.make(), "0x" + "44" * 20
+    registered = [
+        ev.NodeRegistered(ACCOUNT, ME, Role.TRAINER, 1, "", **POSITION),  # type: ignore[arg-type]
+        ev.NodeRegistered(ACCOUNT, OTHER, Role.TRAINER, 1, "", **POSITION),  # type: ignore[arg-type]
+        ev.NodeRegistered(ACCOUNT, "0x" + "55" * 20, Role.TRAINER, 1, "", **POSITION),  # type: ignore[arg-type]
+        ev.NodeRegistered(other, other, Role.TRAINER, 1, "", **POSITION),  # type: ignore[arg-type]
+        ev.NodeRetired(ACCOUNT, OTHER, **POSITION),  # type: ignore[arg-type]
+    ]
+    leases = [ev.EpochsLeased(JOB, 1, node, 1, 0, 1, 9, **POSITION) for node in (OTHER, ME, other)]  # type: ignore[arg-type]
+    agent = start(Ipfs(world.held), [*registered, world.submitted(), *leases])
+    view = agent.see(world.job(), seat=3)
+    assert agent.work.do(view, Settle(JOB, votes=False))
+    assert agent.work.do(view, Settle(JOB, votes=True))
+    assert agent.sender.sent == [("settle", JOB, [ME, OTHER]), ("settle", JOB, 1 << 3)]
 
 
 def vote(agent: Parts, world: World, attempt: int, left: int) -> Call:

@@ -10,31 +10,41 @@ from audit_scenario import (
     CLIENT,
     EPOCH_PRICE,
     FACTS,
+    JOB,
     LEASE_BOND,
     MODEL,
     NODES,
     OPENED,
     ORGANISATIONS,
+    SHARES,
     TERMS,
     TREASURY,
     VOTE_BOND,
     VOTE_PRICE,
     Scenario,
+    agreed,
     completed,
     consortium,
     delivered,
     leased,
     made,
+    missed,
+    opened,
+    settled,
     trained,
     voted,
     voted_on,
+    votes_paid,
 )
 
 from chain.contracts import event_types as ev
 from chain.contracts.seals import hash_result
 from chain.contracts.types import JobStatus, LeaseState, Role
+from node.audit.conduct import trusted
 from node.audit.report import Book
 from node.audit.state import lowest_free_run
+
+POSITION: dict[str, Any] = {"contract": CLIENT, "block_number": 1, "transaction_hash": "0x", "log_index": 0}
 
 
 def problems(book: Book) -> list[str]:
@@ -74,21 +84,29 @@ def test_replay_before_settlement_lists_what_is_outstanding() -> None:
     assert problems(book) == []
     assert replayed.ledger.owed == sum(item.reward for item in replayed.outstanding) == 321
     assert sorted((i.kind, i.reward, i.penalty) for i in replayed.outstanding) == [
-        ("delivered lease", 0, LEASE_BOND),
-        ("delivered lease", EPOCH_PRICE, 0),
-        ("delivered lease", 2 * EPOCH_PRICE, 0),
-        *[("vote", VOTE_PRICE, 0)] * 3,
+        ("accepted epochs", EPOCH_PRICE, 0),
+        ("accepted epochs", 2 * EPOCH_PRICE, 0),
+        ("invalid update", 0, LEASE_BOND),
+        *[("votes", VOTE_PRICE, 0)] * 3,
     ]
 
 
 @pytest.mark.parametrize(
     ("kind", "fields", "expected"),
     [
-        (ev.LeaseSettled, {"reward": 99}, ["the reward of a lease is 99, it must be 100"]),
+        (ev.RewardsSettled, {"reward": 99}, ["the reward of a node is 99, it must be 100"]),
+        (ev.RewardsSettled, {"epochs": 2}, ["the number of epochs paid is 2, it must be 1"]),
+        (ev.RewardsSettled, {"unlocked": 0}, ["the bond that is free again is 0, it must be 20"]),
+        (ev.RewardsSettled, {"account": CLIENT}, ["the organisation that is paid is"]),
+        (ev.UpdateRejected, {"penalty": 21}, ["the penalty of a rejected lease is 21, it must be 20"]),
         (ev.Paid, {"amount": 99}, ["paid 99 base units", "paid 100 base units"]),
         (ev.Paid, {"account": CLIENT}, [f"for {CLIENT} 1 times, it must be 0", "0 times, it must be 1"]),
         (ev.Slashed, {"amount": 1}, ["slashed 1 base units", "slashed 20 base units"]),
-        (ev.VoteSettled, {"penalty": VOTE_BOND}, ["the penalty of a vote is 30, it must be 0"]),
+        (ev.Slashed, {"job_id": 2}, ["slashed 20 base units"]),
+        (ev.VotesPaid, {"votes": 2}, ["the number of votes paid is 2, it must be 1"]),
+        (ev.VotesPaid, {"unlocked": 0}, ["the bond that is free again is 0, it must be 30"]),
+        (ev.BondChanged, {"bonded": False}, ["whether a stake reaches the minimum", "the set of eligible"]),
+        (ev.RoundOpened, {"carried": 1}, ["the set of carried leases is 1, it must be 0"]),
         (ev.Owed, {"amount": 322}, ["owed 322 base units", "owed 321 base units"]),
         (ev.JobEnded, {"refund": 0}, ["the refund is 0, it must be 100"]),
         (ev.Refunded, {"amount": 0}, ["refunded 0 base units", "refunded 100 base units"]),
@@ -120,27 +138,57 @@ def test_replay_when_one_value_is_wrong_then_names_what_it_must_be(
 
 def test_replay_when_a_lease_is_paid_twice_then_finds_both_event_and_payment() -> None:
     s = completed()
-    s.repeat(ev.LeaseSettled, OPENED + 70)
-    assert_only(s, "a lease was settled twice", f"paid 100 base units for {ORGANISATIONS[0]} 1 times")
+    s.repeat(ev.RewardsSettled, OPENED + 70)
+    assert_only(
+        s,
+        "rewards were settled for a node that nothing was due for",
+        "the number of epochs paid is 1, it must be 0",
+        "the reward of a node is 100, it must be 0",
+        "the bond that is free again is 20, it must be 0",
+        f"paid 100 base units for {ORGANISATIONS[0]} 1 times",
+    )
     assert s.replay()[1].findings[0].where.transaction == s.events[-1].transaction_hash
 
 
 def test_replay_when_a_vote_is_paid_twice_then_finds_both_event_and_payment() -> None:
     s = completed()
-    s.repeat(ev.VoteSettled, OPENED + 70)
-    assert_only(s, "a vote was settled twice", "paid 7 base units")
+    s.repeat(ev.VotesPaid, OPENED + 70)
+    assert_only(
+        s,
+        "votes were settled that nothing was due for",
+        "the number of votes paid is 1, it must be 0",
+        "the reward of votes is 7, it must be 0",
+        "the bond that is free again is 30, it must be 0",
+        "paid 7 base units",
+    )
+
+
+def test_replay_when_a_penalty_is_told_twice_then_finds_both_event_and_payment() -> None:
+    s = completed()
+    s.repeat(ev.UpdateRejected, OPENED + 70)
+    assert_only(s, "no lease of these epochs was rejected, or it was told before", "slashed 20 base units")
+
+
+def test_replay_when_a_penalty_is_not_told_then_finds_it_at_the_next_settlement() -> None:
+    s = completed()
+    s.change(ev.UpdateRejected, lambda event: None)
+    s.change(ev.Slashed, lambda event: None)
+    s.at(OPENED + 70, *settled(1, 0, 1))
+    told = found(s)
+    assert any("the penalty for epoch 1 of round 1 by" in line and "was not told" in line for line in told)
+    assert any("the bond that is free again is 20, it must be 0" in line for line in told)
 
 
 def test_replay_when_somebody_is_slashed_without_cause_then_finds_it() -> None:
     s = trained()
-    s.at(OPENED + 30, voted(0, 1), made(ev.Slashed, ORGANISATIONS[2], VOTE_BOND))
+    s.at(OPENED + 30, voted(0, 1), made(ev.Slashed, 1, ORGANISATIONS[2], VOTE_BOND))
     assert_only(s, f"slashed 30 base units for {ORGANISATIONS[2]} 1 times, it must be 0 times")
 
 
 def test_replay_when_another_jobs_settlement_slashes_in_the_same_transaction_then_finds_nothing() -> None:
     s = trained()
     other = made(ev.LeaseMissed, 2, 1, NODES[2], 0, 1, 11)
-    s.at(OPENED + 30, voted(0, 1), other, made(ev.Slashed, ORGANISATIONS[2], 11))
+    s.at(OPENED + 30, voted(0, 1), other, made(ev.Slashed, 2, ORGANISATIONS[2], 11))
     assert_only(s)
 
 
@@ -196,19 +244,17 @@ def test_replay_when_an_update_is_for_other_epochs_than_leased_then_finds_it() -
 def test_replay_when_an_overdue_lease_expires_then_its_range_goes_to_another() -> None:
     s = consortium()
     s.at(OPENED + 10, leased(2, 0, 2, OPENED + 10))
-    missed = made(ev.LeaseMissed, 1, 1, NODES[2], 0, 2, LEASE_BOND)
-    s.at(OPENED + 110, missed, made(ev.Slashed, ORGANISATIONS[2], LEASE_BOND))
+    s.at(OPENED + 110, *missed(2, 0, 2))
     s.at(OPENED + 120, leased(0, 0, 1, OPENED + 120))
     assert_only(s)
-    s.at(OPENED + 130, leased(2, 1, 2, OPENED + 130))
+    s.at(OPENED + 130, leased(2, 1, 1, OPENED + 130))
     assert_only(s, "a node claimed again that holds a lease or missed one in this attempt")
 
 
 def test_replay_when_a_lease_expires_before_its_deadline_then_finds_it() -> None:
     s = consortium()
     s.at(OPENED + 10, leased(2, 0, 2, OPENED + 10))
-    missed = made(ev.LeaseMissed, 1, 1, NODES[2], 0, 2, LEASE_BOND)
-    s.at(OPENED + 100, missed, made(ev.Slashed, ORGANISATIONS[2], LEASE_BOND))
+    s.at(OPENED + 100, *missed(2, 0, 2))
     assert_only(s, "a lease was missed 10 s before its deadline")
 
 
@@ -220,13 +266,119 @@ def test_replay_when_a_node_claims_again_within_the_claim_window_then_finds_it()
     assert_only(s, "a node claimed again 1 s before the claim window's end")
 
 
-def test_replay_when_a_slot_is_used_again_unsettled_then_finds_it() -> None:
+def test_replay_when_a_node_missed_a_lease_then_is_leased_by_half_of_its_capacity() -> None:
     s = consortium()
     s.at(OPENED + 10, leased(2, 0, 2, OPENED + 10))
-    opened = made(ev.RoundOpened, 1, 1, 2, OPENED + 600, OPENED + 800, OPENED + 900, 0b111, 3, b"i" * 32)
-    s.at(OPENED + 300, made(ev.AttemptFailed, 1, 1, 1, False), opened)
+    s.at(OPENED + 300, made(ev.AttemptFailed, 1, 1, 1, False), opened(OPENED + 300, attempt=2))
+    s.at(OPENED + 305, *missed(2, 0, 2))
+    s.at(OPENED + 310, leased(2, 0, 1, OPENED + 310, attempt=2))
+    assert_only(s)
+    s.change(ev.EpochsLeased, lambda event: replace(event, count=2), which=1)
+    assert_only(s, "the range leased (first, count) is (0, 2), it must be (0, 1)")
+
+
+def test_replay_when_a_claim_itself_finds_the_last_lease_missed_then_that_counts_at_once() -> None:
+    s = consortium()
+    s.at(OPENED + 10, leased(2, 0, 2, OPENED + 10))
+    s.at(OPENED + 300, made(ev.AttemptFailed, 1, 1, 1, False), opened(OPENED + 300, attempt=2))
+    s.at(OPENED + 310, *missed(2, 0, 2), leased(2, 0, 1, OPENED + 310, attempt=2))
+    assert_only(s)
+
+
+def test_replay_when_a_missed_lease_is_not_told_by_the_next_claim_then_finds_it() -> None:
+    s = consortium()
+    s.at(OPENED + 10, leased(2, 0, 2, OPENED + 10))
+    s.at(OPENED + 300, made(ev.AttemptFailed, 1, 1, 1, False), opened(OPENED + 300, attempt=2))
+    s.at(OPENED + 310, leased(2, 0, 2, OPENED + 310, attempt=2))
+    assert_only(s, f"the penalty for epoch 0 of round 1 by {NODES[2]} was not told")
+
+
+def kept_for_two_rounds(*, awaited: bool = False) -> Scenario:
+    """Round 1 delivered with every lease kept, and final."""
+    s = consortium(replace(JOB, terms=replace(TERMS, rounds=2)))
+    for node, (first, count) in enumerate(SHARES):
+        s.at(OPENED + 10, leased(node, first, count, OPENED + 10))
+    for node, (first, count) in enumerate(SHARES):
+        s.at(OPENED + 20, delivered(node, first, count, kept=True))
+    agreed(s, OPENED + 30)
+    return s
+
+
+def test_replay_when_leases_are_kept_then_they_go_on_without_a_claim_and_are_paid_together() -> None:
+    s = kept_for_two_rounds()
+    for node, (first, count) in enumerate(SHARES):
+        s.at(OPENED + 40, delivered(node, first, count, number=2))
+    agreed(s, OPENED + 50, number=2, model=b"n" * 32, ends=True)
+    for node, (_, count) in enumerate(SHARES):
+        s.at(OPENED + 60, *settled(node, 2 * count, count))
+    s.at(OPENED + 60, *votes_paid(0, 2), *votes_paid(1, 2), *votes_paid(2, 2))
+    replayed, book = s.replay()
+    assert problems(book) == []
+    assert replayed.outstanding == () and replayed.ledger.owed == 0
+    assert {replayed.jobs.locked(account) for account in ORGANISATIONS} == {0}
+    assert replayed.jobs.conducts.of(NODES[0]).accepted == 2
+
+
+def test_replay_when_leases_are_kept_and_not_carried_over_then_finds_it() -> None:
+    s = kept_for_two_rounds()
+    s.change(ev.RoundOpened, lambda event: replace(event, carried=0), which=1)
+    assert_only(s, "the set of carried leases is 0, it must be 7")
+
+
+@pytest.mark.parametrize(
+    "happening",
+    [
+        made(ev.TrainerWaits, 1, 1, NODES[1]),
+        made(ev.NodeRetired, ORGANISATIONS[1], NODES[1]),
+        made(ev.NodeUpdated, ORGANISATIONS[1], NODES[1], Role.VALIDATOR, 0, ""),
+        made(ev.PauseSet, True),
+    ],
+)
+def test_replay_when_something_voids_the_kept_leases_then_they_must_not_go_on(happening: Any) -> None:
+    s = consortium(replace(JOB, terms=replace(TERMS, rounds=2, epochs_per_round=3)))
+    s.facts = replace(s.facts, job=replace(s.facts.job, max_epochs=3))
+    s.at(OPENED + 10, leased(0, 0, 1, OPENED + 10))
+    s.at(OPENED + 10, leased(2, 1, 2, OPENED + 10))
+    s.at(OPENED + 15, happening)
+    s.at(OPENED + 20, delivered(0, 0, 1, kept=True))
+    s.at(OPENED + 20, delivered(2, 1, 2, kept=True))
+    result = (MODEL, 0b11, 0)
+    candidate = FACTS.ballots(1, 1).candidate(hash_result(*result))
+    for node in (0, 2):
+        s.at(OPENED + 30, voted(node, 20, result=result))
+    voting = [] if isinstance(happening({**POSITION}), ev.NodeRetired) else [voted(1, 20, result=result)]
+    quorum = made(ev.QuorumReached, 1, 1, 1, candidate)
+    if voting:
+        s.at(OPENED + 30, *voting, quorum)
+    told = found(s)
+    assert not told, told
+    closing = made(ev.RoundClosed, 1, 1, 1, *result, 20, VOTE_PRICE, bytes(24))
+    s.at(OPENED + 31, closing, opened(OPENED + 31, 2, model=MODEL, carried=0b11))
+    assert any("the set of carried leases is 3, it must be 0" in line for line in found(s))
+
+
+def test_replay_when_a_carried_lease_is_not_delivered_then_its_bond_pays() -> None:
+    s = kept_for_two_rounds()
+    s.at(OPENED + 130, *missed(2, 2, 2, number=2))
+    assert_only(s)
+    assert s.replay()[0].jobs.conducts.of(NODES[2]).expired == 1
+    early = kept_for_two_rounds()
+    early.at(OPENED + 129, *missed(2, 2, 2, number=2))
+    assert_only(early, "a lease was missed 1 s before its deadline")
+
+
+def test_replay_when_an_organisation_holds_more_than_its_share_then_finds_it() -> None:
+    s = consortium(replace(JOB, max_epochs=1), share=2_500)
+    s.at(OPENED + 10, leased(2, 0, 2, OPENED + 10))
+    assert_only(s, "the range leased (first, count) is (0, 2), it must be (0, 1)")
+
+
+def test_replay_when_a_claim_comes_in_a_pause_then_finds_it() -> None:
+    s = consortium()
+    s.at(OPENED + 20, made(ev.PauseSet, True))
+    s.at(OPENED + 300, made(ev.AttemptFailed, 1, 1, 1, False), opened(OPENED + 300, attempt=2))
     s.at(OPENED + 310, leased(0, 0, 1, OPENED + 310, attempt=2))
-    assert_only(s, "was overwritten and not settled")
+    assert_only(s, "a claim in an attempt that opened in a pause")
 
 
 def test_replay_when_a_seal_is_forged_then_finds_the_verdict_wrong() -> None:
@@ -245,18 +397,23 @@ def test_replay_when_a_copied_seal_is_penalised_then_finds_nothing_and_its_bond_
     s.at(OPENED + 30, voted(1, 30))
     copied = made(ev.VoteCast, 1, 1, ORGANISATIONS[2], 1, NODES[2], candidate, bytes(16), 999)
     s.at(OPENED + 30, copied, made(ev.QuorumReached, 1, 1, 1, candidate))
-    opened = made(ev.RoundOpened, 1, 1, 2, OPENED + 40, OPENED + 240, OPENED + 340, 0b111, 3, b"i" * 32)
     s.at(
         OPENED + 40,
         made(ev.ResultRevealed, 1, 1, 1, MODEL, 0b101, 0b10, 0b011, 0b100, ""),
         made(ev.VoteFailed, 1, 1, 1, 0b100),
         made(ev.AttemptFailed, 1, 1, 1, True),
-        opened,
+        opened(OPENED + 40, attempt=2, trains=0),
     )
     replayed, book = s.replay()
     assert problems(book) == []
-    votes = [(i.account, i.reward, i.penalty) for i in replayed.outstanding if i.kind == "vote"]
-    assert votes == [(ORGANISATIONS[0], 0, 0), (ORGANISATIONS[1], 0, 0), (ORGANISATIONS[2], 0, VOTE_BOND)]
+    votes = [(i.account, i.reward, i.penalty) for i in replayed.outstanding if i.kind == "votes"]
+    assert votes == [(ORGANISATIONS[2], 0, VOTE_BOND)]
+    penalty = made(ev.VotePenalised, 1, 1, ORGANISATIONS[2], 1, VOTE_BOND)
+    s.at(OPENED + 50, *votes_paid(0, 0), penalty, made(ev.Slashed, 1, ORGANISATIONS[2], VOTE_BOND))
+    replayed, book = s.replay()
+    assert problems(book) == [] and replayed.jobs.locked(ORGANISATIONS[2]) == 2 * LEASE_BOND
+    s.repeat(ev.VotePenalised, OPENED + 60)
+    assert_only(s, "a vote was penalised twice, or did not deserve it", "slashed 30 base units")
 
 
 def test_replay_when_one_organisation_votes_twice_then_finds_it() -> None:
@@ -297,8 +454,12 @@ def test_replay_when_another_result_is_recorded_than_revealed_then_finds_it() ->
 
 def test_replay_when_an_unaccepted_update_is_paid_then_finds_it() -> None:
     s = completed()
-    s.change(ev.LeaseSettled, lambda e: replace(e, reward=EPOCH_PRICE, penalty=0), which=1)
-    assert_only(s, "the reward of a lease is 100, it must be 0", "the penalty of a lease is 0, it must be 20")
+    s.change(ev.UpdateRejected, lambda e: None)
+    s.change(ev.Slashed, lambda e: None)
+    s.at(OPENED + 70, *settled(1, 1, 1))
+    told = found(s)
+    assert any("the number of epochs paid is 1, it must be 0" in line for line in told)
+    assert any("the reward of a node is 100, it must be 0" in line for line in told)
 
 
 def test_replay_when_a_closed_round_is_followed_by_nothing_then_says_what_had_to_follow() -> None:
@@ -310,8 +471,7 @@ def test_replay_when_a_closed_round_is_followed_by_nothing_then_says_what_had_to
 
 def test_replay_when_a_training_is_given_up_too_early_then_finds_it() -> None:
     s = consortium()
-    opened = made(ev.RoundOpened, 1, 1, 2, OPENED + 599, OPENED + 799, OPENED + 899, 0b111, 3, b"i" * 32)
-    s.at(OPENED + 299, made(ev.AttemptFailed, 1, 1, 1, False), opened)
+    s.at(OPENED + 299, made(ev.AttemptFailed, 1, 1, 1, False), opened(OPENED + 299, attempt=2))
     assert_only(s, "its training was given up before it had failed")
 
 
@@ -329,11 +489,25 @@ def test_lowest_free_run_is_the_first_gap_cut_to_the_limit() -> None:
     assert lowest_free_run(0, 256, 256) == (0, 256)
 
 
-def test_lease_that_is_settled_keeps_its_last_state_in_its_slot() -> None:
+def test_record_that_is_settled_keeps_its_last_lease() -> None:
     replayed, _ = completed().replay()
-    assert {first: lease.state for first, lease in replayed.lease_slots.items()} == {
-        0: LeaseState.SETTLED,
-        1: LeaseState.SETTLED,
-        2: LeaseState.SETTLED,
+    records = replayed.jobs.of(1).records
+    assert {node: (lease.first, lease.state) for (node, _), lease in records.items()} == {
+        NODES[0]: (0, LeaseState.SETTLED),
+        NODES[1]: (1, LeaseState.SETTLED),
+        NODES[2]: (2, LeaseState.SETTLED),
     }
-    assert replayed.vote_slots.keys() == {0, 1, 2} and TERMS.rounds == 1
+    assert replayed.seats.keys() == {0, 1, 2} and TERMS.rounds == 1
+
+
+def test_reliability_follows_from_what_was_missed_rejected_and_delivered() -> None:
+    replayed, _ = completed().replay()
+    conducts = replayed.jobs.conducts
+    assert [conducts.reliability(n, a) for n, a in zip(NODES, ORGANISATIONS, strict=True)] == [
+        10_000,
+        2_500,
+        10_000,
+    ]
+    # A new node of the organisation starts with what the worst of its nodes has.
+    assert trusted(8, conducts.reliability("new", ORGANISATIONS[1])) == 2
+    assert trusted(8, conducts.reliability("new", ORGANISATIONS[0])) == 8

@@ -32,7 +32,7 @@ def at(kind: Any, block: int, *fields: Any, index: int = 0) -> Any:
 
 
 def opened(block: int, round_number: int, attempt: int = 1) -> Any:
-    return at(ev.RoundOpened, block, 1, round_number, attempt, 10, 20, 30, 0b11, 2, bytes(32))
+    return at(ev.RoundOpened, block, 1, round_number, attempt, 10, 20, 30, 0b11, 2, bytes(32), 0)
 
 
 def a_round() -> list[Any]:
@@ -41,14 +41,14 @@ def a_round() -> list[Any]:
         opened(1, 1),
         at(ev.EpochsLeased, 2, 1, 1, NODE_A, 1, 0, 3, 99),
         at(ev.EpochsLeased, 3, 1, 1, NODE_B, 1, 3, 1, 99),
-        at(ev.UpdateSubmitted, 4, 1, 1, NODE_A, 0, 3, 860, b"\x03" * 32, "bafyone"),
+        at(ev.UpdateSubmitted, 4, 1, 1, NODE_A, 0, 3, 860, b"\x03" * 32, True, "bafyone"),
         at(ev.LeaseMissed, 5, 1, 1, NODE_B, 3, 1, TOKEN),
         at(ev.EpochsLeased, 6, 1, 1, NODE_A, 1, 3, 1, 99),
-        at(ev.UpdateSubmitted, 7, 1, 1, NODE_A, 3, 1, 290, b"\x04" * 32, "bafytwo"),
+        at(ev.UpdateSubmitted, 7, 1, 1, NODE_A, 3, 1, 290, b"\x04" * 32, False, "bafytwo"),
         at(ev.VoteCast, 8, 1, 1, ALPHA, 1, NODE_A, TRUE, TRUE, 912_300),
         at(ev.VoteCast, 9, 1, 1, BETA, 1, NODE_B, TRUE, FALSE, 500_000),
-        at(ev.RoundClosed, 10, 1, 1, 1, MODEL, 0b1001, 0, 912_300, TOKEN // 2, bytes(32), index=1),
-        at(ev.RoundOpened, 10, 1, 2, 1, 10, 20, 30, 0b11, 2, MODEL, index=2),
+        at(ev.RoundClosed, 10, 1, 1, 1, MODEL, 0b1001, 0, 912_300, TOKEN // 2, bytes(24), index=1),
+        at(ev.RoundOpened, 10, 1, 2, 1, 10, 20, 30, 0b11, 2, MODEL, 0b1, index=2),
         at(ev.ResultRevealed, 10, 1, 1, 1, MODEL, 0b1001, 0, 0b01, 0b10, "bafymodel", index=3),
     ]
 
@@ -67,7 +67,7 @@ def test_watch_when_a_round_goes_by_then_tells_each_happening_in_a_line() -> Non
         "round  1  opened    from model 0x000000…0000, quorum 2 of 2",
         "round  1  leased    alpha          epochs 0 to 2",
         "round  1  leased    beta           epoch 3",
-        "round  1  delivered alpha          epochs 0 to 2, 860 samples",
+        "round  1  delivered alpha          epochs 0 to 2, 860 samples, keeps its epochs",
         "round  1  missed    beta           epoch 3, loses 1",
         "round  1  leased    alpha          epoch 3",
         "round  1  delivered alpha          epoch 3, 290 samples",
@@ -77,7 +77,7 @@ def test_watch_when_a_round_goes_by_then_tells_each_happening_in_a_line() -> Non
     assert "at bafymodel; beta lost the bond" in lines[9]
     assert lines[10].startswith("round 1 of 10  accuracy 0.9123  3 leases, 1 missed  2 of 2 updates accepted")
     assert lines[11] == "  rewards: alpha 4.5"
-    assert lines[12].startswith("round  2  opened")
+    assert lines[12].startswith("round  2  opened") and lines[12].endswith("1 lease carried over")
 
 
 def test_summary_when_a_round_closed_then_counts_what_its_events_say() -> None:

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from chain.artifacts import load_artifact
+from chain.codec import signature
 from chain.contracts import types
 from chain.contracts.event_types import ChainEvent, JobEnded, VaultParametersSet
+from chain.contracts.governance_events import ProposalVoteCast
+from chain.contracts.governor import ProposalState, Support
 from chain.contracts.structs import event_kind, snake_case, to_event, to_struct
 from chain.contracts.token import format_units, to_units
 from chain.contracts.types import Content, JobStatus, JobView, Role, Terms
@@ -70,7 +73,8 @@ def check(mirror: type[Any], parameters: list[dict[str, Any]]) -> None:
 
 def test_every_struct_of_the_contracts_has_its_mirror() -> None:
     structs = all_structs()
-    assert {"Terms", "Job", "Round", "Lease", "AgentView", "Verdict", "Account"} <= set(structs)
+    expected = {"Terms", "Job", "Round", "Lease", "AgentView", "Verdict", "Account", "SignedVote", "Version"}
+    assert expected <= set(structs)
     for name, struct in structs.items():
         check(getattr(types, name), struct["components"])
 
@@ -99,6 +103,45 @@ def test_enums_have_the_contracts_order() -> None:
     ]
     assert [status.name for status in JobStatus] == ["NONE", "OPEN", "COMPLETED", "FAILED", "CANCELLED"]
     assert [state.name for state in types.LeaseState] == ["NONE", "LIVE", "DELIVERED", "SETTLED", "MISSED"]
+    assert [state.name for state in types.BallotState] == ["NONE", "CAST", "SETTLED"]
+    assert [state.name for state in types.VerdictState] == ["NONE", "FAILED", "FINAL", "FINAL_REDUCED"]
+    assert [state.name for state in ProposalState] == [
+        "PENDING",
+        "ACTIVE",
+        "CANCELED",
+        "DEFEATED",
+        "SUCCEEDED",
+        "QUEUED",
+        "EXPIRED",
+        "EXECUTED",
+    ]
+    assert [support.name for support in Support] == ["AGAINST", "FOR", "ABSTAIN"]
+
+
+@pytest.mark.parametrize(
+    ("mirror", "contract", "function"),
+    [
+        (types.Trainer, "ConsortiumRegistry", "trainer"),
+        (types.Validator, "ConsortiumRegistry", "validator"),
+        (types.Snapshot, "ConsortiumRegistry", "snapshot"),
+        (types.NodeLease, "IEpochScheduler", "leaseOf"),
+        (types.BallotBox, "IEpochScheduler", "ballotBox"),
+        (types.VoteTerms, "IEpochScheduler", "voteTerms"),
+    ],
+)
+def test_every_tuple_that_is_read_has_its_mirror(mirror: type[Any], contract: str, function: str) -> None:
+    (entry,) = (e for e in load_artifact(contract).abi if e.get("name") == function)
+    check(mirror, [{**p, "name": p["name"].removesuffix("_")} for p in entry["outputs"]])
+
+
+def test_scheduler_s_interface_is_what_its_two_parts_implement() -> None:
+    def signatures(name: str) -> set[str]:
+        return {signature(entry) for entry in load_artifact(name).abi if entry["type"] == "function"}
+
+    rounds, books = signatures("EpochScheduler"), signatures("EpochBooks")
+    assert signatures("IEpochScheduler") <= rounds | books
+    # What both have is read off either: the fallback is never asked for it.
+    assert rounds & books == {"REGISTRY()", "VAULT()"}
 
 
 def test_struct_with_a_field_too_many_is_refused() -> None:
@@ -116,6 +159,8 @@ def test_events_become_typed_and_unknown_ones_none() -> None:
     assert ended == JobEnded(4, JobStatus.COMPLETED, 5, **place)
     vault = to_event(event("ParametersSet", minimumStake=1, unbondingPeriod=2, treasury=ACCOUNT))
     assert vault == VaultParametersSet(1, 2, ACCOUNT, **place)
+    vote = to_event(event("VoteCast", voter=ACCOUNT, proposalId=1, support=1, weight=1, reason="yes"))
+    assert vote == ProposalVoteCast(ACCOUNT, 1, 1, 1, "yes", **place)
     assert to_event(event("EIP712DomainChanged")) is None
     assert to_event(event("JobStatus", jobId=1)) is None
 

@@ -25,7 +25,7 @@ def deployment() -> Deployment:
         genesis_hash="0x" + "11" * 32,
         block=3,
         deployer=ADDRESS,
-        parameters=Parameters(ADDRESS, ADDRESS, "100", 1_000, "1", "1"),
+        parameters=Parameters(ADDRESS, ADDRESS, "100", 1_000, "1", "1", 5_000, 1, 2, 3, 50),
         organisations={ADDRESS: "North"},
         contracts=dict.fromkeys(CONTRACTS, contract),
     )
@@ -49,7 +49,7 @@ def test_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
         lambda fields: fields.pop("genesis_hash"),
         lambda fields: fields["contracts"].pop("StakeVault"),
         lambda fields: fields["contracts"]["StakeVault"].update(address=ADDRESS.lower()[:-1] + "F"),
-        lambda fields: fields.update(format=2),
+        lambda fields: fields.update(format=1),
         lambda fields: fields.update(parameters=[]),
         lambda fields: fields.update(contracts=None),
     ],
