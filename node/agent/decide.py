@@ -13,7 +13,6 @@ from chain.contracts.types import AgentView, BallotState, JobView, LeaseState, P
 
 TRAINER = 1
 VALIDATOR = 2
-FULL_RELIABILITY = 10_000
 
 # Several agents see the same thing to do at the same block. One of them acts at once; the others step in one by
 # one, this many seconds of chain time apart, if nobody did.
@@ -168,11 +167,9 @@ def epochs_free(job: JobView) -> int:
     return job.job.terms.epochs_per_round - job.round.taken.bit_count()
 
 
-def claim_bond(view: AgentView, job: JobView) -> int:
+def claim_bond(job: JobView) -> int:
     """The most that a claim locks now beyond what is locked from earlier leases, base units of the token."""
-    capacity = max(view.node.capacity * view.record.reliability // FULL_RELIABILITY, 1)
-    quota = max(-(-job.job.terms.epochs_per_round * capacity // job.round.quota_capacity), 1)
-    epochs = min(quota, epochs_free(job), job.job.max_epochs)
+    epochs = min(job.quota, epochs_free(job))
     # A further lease of the round has a bond of its own; that of a missed one is lost.
     reused = job.lease.round != job.round.number and job.lease.state != LeaseState.MISSED
     held = job.lease.bonded if reused else 0

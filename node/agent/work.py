@@ -349,7 +349,7 @@ class Work:
 
 def _check_stake(view: AgentView, job: JobView) -> None:
     """Raise StakeError when a claim would lock more than is free beside what the organisation's votes need."""
-    bond, reserve, free = claim_bond(view, job), vote_reserve(view), view.account.free
+    bond, reserve, free = claim_bond(job), vote_reserve(view), view.account.free
     if bond + reserve > free:
         kept = f" beside {format_units(reserve)} for votes" if reserve else ""
         raise StakeError(

@@ -325,13 +325,13 @@ def test_decide_when_the_organisation_left_in_the_attempt_then_its_vote_is_still
 
 def test_claim_bond_when_epochs_are_leased_again_then_is_that_of_the_further_ones_alone() -> None:
     job = replace(a_job(), job=replace(a_job().job, lease_bond=5))
-    assert claim_bond(a_view(job), job) == 2 * 5
+    assert claim_bond(job) == 2 * 5
     kept = replace(job, round=a_round(number=2), lease=a_lease(LeaseState.SETTLED, bonded=1))
-    assert claim_bond(a_view(kept), kept) == 1 * 5
+    assert claim_bond(kept) == 1 * 5
     missed = replace(job, round=a_round(number=2), lease=a_lease(LeaseState.MISSED, bonded=1))
-    assert claim_bond(a_view(missed), missed) == 2 * 5
+    assert claim_bond(missed) == 2 * 5
     scarce = replace(job, round=a_round(taken=0xFE))
-    assert claim_bond(a_view(scarce), scarce) == 1 * 5
+    assert claim_bond(scarce) == 1 * 5
 
 
 def test_vote_reserve_is_the_bond_of_every_open_job_whose_vote_has_none_locked() -> None:
